@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * net.h - one protocol engine: packets and the time go in; packets, timers and
+ * readiness come out
+ *
+ * struct net is one process' (or one test's) view of an engine whose state lies
+ * in an arena.  Nothing here makes a system call, takes a lock, reads a clock
+ * or allocates outside the arena's pools: the owner holds the lock, sets `now`
+ * before each entry, moves frames between VIs and ip_rx(), and rings the
+ * doorbells afterwards.  What the engine cannot decide without the outside
+ * (an unknown neighbour) it puts on a list that the owner works off.
+ *
+ *   arena:  | net_shm | ... sock/'s parts ... | ep slots | tables | frames |
+ */
+#ifndef POSTERN_NET_NET_H
+#define POSTERN_NET_NET_H
+
+#include <sys/uio.h>
+
+#include "base/types.h"
+#include "base/shm.h"
+#include "base/timer.h"
+#include "wire/flow.h"
+#include "cp/cp_lookup.h"
+#include "nic/nic.h"
+#include "net/pkt.h"
+#include "net/ep.h"
+#include "net/net_shm.h"
+
+enum { NET_MAX_VIS = 64 };
+
+struct net {
+	void *base;			/* of the arena */
+	struct net_shm *shm;
+	uint8_t *eps;			/* slots of EP_SLOT_SIZE */
+	uint8_t *frames;		/* frame 0 */
+	uint32_t n_eps;
+	uint32_t n_frames;
+	uint64_t now;			/* CLOCK_MONOTONIC ns; set by the owner before each entry */
+	const struct cp *cp;
+	struct vi *vis;			/* process view, n_vis of them */
+	uint32_t n_vis;
+};
+
+/* net_state_size / net_init - room for the tables in the arena; and their first
+ * contents.  @off is where in the arena the engine's part begins (4096-aligned;
+ * net_shm comes first there).  net_init() runs once, by the creator;
+ * net_attach() in each process, also the creator. */
+size_t net_state_size(uint32_t n_eps, uint32_t n_frames);
+void net_init(void *base, size_t off, uint32_t n_eps, uint32_t n_frames, size_t frames_off,
+	      const uint8_t secret[16], uint64_t now);
+void net_attach(struct net *net, void *base, size_t off, const struct cp *cp,
+		struct vi *vis, uint32_t n_vis);
+
+/* ---- frames (pkt_pool.c) ------------------------------------------------ */
+
+static inline struct pkt *pkt_get(const struct net *net, uint32_t id)
+{
+	return (struct pkt *)(net->frames + ((size_t)id << PKT_FRAME_SHIFT));
+}
+static inline uint32_t pkt_id(const struct net *net, const struct pkt *p)
+{
+	return (uint32_t)(((const uint8_t *)p - net->frames) >> PKT_FRAME_SHIFT);
+}
+
+enum pkt_use { PKT_FOR_RX, PKT_FOR_TX };	/* each may take at most 3/4 of the pool */
+
+/* pkt_alloc - a frame with next = frag = ID_NONE, flags 0, where PKT_USER; NULL
+ * when the pool (or @use's share) is empty, counted. */
+struct pkt *pkt_alloc(struct net *net, enum pkt_use use);
+/* pkt_free - consumes a packet with its whole chain; one in a TX ring is freed
+ * by its completion. */
+void pkt_free(struct net *net, struct pkt *p);
+
+/* ---- endpoints (ep.c) --------------------------------------------------- */
+
+static inline struct ep *ep_get(const struct net *net, uint32_t id)
+{
+	return (struct ep *)(net->eps + (size_t)id * EP_SLOT_SIZE);
+}
+struct ep *ep_alloc(struct net *net);			/* EP_RESERVED, zeroed; NULL when full */
+void ep_free(struct net *net, struct ep *ep);		/* unhashed, off all lists */
+
+static inline void ep_ready(struct net *net, struct ep *ep, uint32_t events)
+{
+	if (!ep->events)
+		shm_list_add_tail(net->base, &net->shm->ready, &ep->ready);
+	ep->events |= events;
+}
+
+/* ---- demultiplexer (demux.c) -------------------------------------------- */
+
+/* Exact first, then local address + port, then port; among equals SO_REUSEPORT
+ * chooses by hash.  NULL: nobody. */
+struct ep *demux_find(struct net *net, const struct flow *flow, uint32_t ifindex);
+/* The exact match only (TIME_WAIT, ports in use). */
+struct ep *demux_find_exact(struct net *net, const struct flow *flow);
+/* Next endpoint that must get a copy of a multicast datagram, after @prev (NULL: first). */
+struct ep *demux_next_mcast(struct net *net, const struct flow *flow, uint32_t ifindex, struct ep *prev);
+/* 0, or -EADDRINUSE for an exact duplicate. A flow with rport 0 is a local entry. */
+int demux_insert(struct net *net, struct ep *ep);
+void demux_remove(struct net *net, struct ep *ep);
+
+/* ---- packets in (ip_rx.c, icmp_rx.c) ------------------------------------ */
+
+/* What ip_rx() made of a frame, in p->l3_off ... and here. */
+struct rx_info {
+	struct flow flow;	/* ours = destination */
+	uint8_t ttl, tos, l4;	/* l4: IPPROTO_* */
+	uint32_t l4_len;	/* transport header + payload */
+};
+
+/* ip_rx - borrows a received frame, validates Ethernet, IP and the transport
+ * header's presence.  True: go on with demux; false: it was counted as a drop
+ * (caller frees) or carried out (ICMP error: errors set on endpoints). */
+bool ip_rx(struct net *net, struct pkt *p, struct rx_info *out);
+
+/* ---- packets out (ip_tx.c) ---------------------------------------------- */
+
+/**
+ * net_route - make sure that ep->route is current
+ * Returns 0; -EAGAIN when the next hop's MAC is not known yet (packets may be
+ * sent all the same: ip_tx() holds them); -ENETUNREACH, -EHOSTUNREACH,
+ * -EOPNOTSUPP (the kernel must decide), -ENETDOWN (no VI on that interface).
+ */
+int net_route(struct net *net, struct ep *ep);
+
+/* Same for one destination of an unconnected endpoint. */
+int net_route_to(struct net *net, struct ep *ep, const struct ipaddr *src, const struct ipaddr *dst,
+		 uint32_t oif, struct ep_route *out);
+
+/* Header lengths of an endpoint's packets: Ethernet + IP. Payload of @proto begins behind. */
+static inline unsigned ip_hdr_room(const struct ipaddr *laddr)
+{
+	return ipaddr_is4(laddr) ? 14 + 20 : 14 + 40;
+}
+
+/**
+ * ip_tx - send a packet whose transport header and payload are in place
+ * @p: l4_off set, len/tot_len counting from `off` once headers are written;
+ *     the caller left ip_hdr_room() bytes in front of l4_off
+ * Writes Ethernet and IP headers in front of l4_off (IPv4 id, DF, ttl, tos from
+ * @ep), sets off/len, posts.  The transport checksum is the caller's.
+ * Marks PKT_F_IN_TX.  Keeps the frame only while it is in the ring: with
+ * @consume the completion frees it, else it stays the caller's.
+ * Returns 0, or -errno: -EAGAIN (ring full), -EHOSTUNREACH and so on.  On error
+ * a consumed frame has been freed.  A packet that waits for a neighbour counts
+ * as sent (it is on the deferred list; a not consumed one is simply not sent and
+ * -EAGAIN returned: TCP's timer sends it again).
+ */
+int ip_tx(struct net *net, struct ep *ep, const struct ep_route *rt, const struct ipaddr *src,
+	  const struct ipaddr *dst, uint8_t proto, struct pkt *p, bool consume);
+
+/* net_tx_reap - take completions of all VIs; frees and clears PKT_F_IN_TX. */
+void net_tx_reap(struct net *net);
+
+/* ---- work for the owner -------------------------------------------------- */
+
+/* Next hop that somebody should resolve; returns false when there is none.
+ * The owner asks the daemon, outside the lock. */
+bool net_next_unresolved(struct net *net, uint32_t *ifindex, struct ipaddr *nexthop);
+/* Send what waited for neighbours that are known now; drop what waited too
+ * long (EP_ERR with EHOSTUNREACH on its endpoint). Call when cp_gen moved. */
+void net_retry_deferred(struct net *net);
+
+/* 32 random bits from the engine's seeded generator; for ports, ISNs use the secret. */
+uint32_t net_random(struct net *net);
+
+#endif

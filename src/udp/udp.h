@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * udp.h - UDP (RFC 768, RFC 8200 section 8.1) over net/
+ *
+ * Receives into a queue of frames; sends from the caller's memory with one
+ * copy.  Datagrams longer than the path's MTU are the kernel's (-EMSGSIZE:
+ * sock/ sends them through the kernel socket), and so are received fragments.
+ */
+#ifndef POSTERN_UDP_UDP_H
+#define POSTERN_UDP_UDP_H
+
+#include "net/net.h"
+
+struct udp_ep {
+	struct ep ep;			/* kind EP_UDP */
+	uint32_t rxq_head, rxq_tail;	/* frames by pkt.next */
+	uint32_t rxq_pkts;
+	uint32_t rxq_bytes;		/* payload + overhead, as charged against rcvbuf */
+	uint32_t rcvbuf;		/* bytes, as SO_RCVBUF says (doubled already) */
+	uint32_t rxq_max_pkts;		/* high-water mark */
+	uint64_t rx_dgrams, rx_bytes, tx_dgrams, tx_bytes;
+	uint64_t drops;			/* receive buffer full */
+	uint32_t flags;			/* UDP_F_* */
+	uint32_t n_groups;
+	struct { struct ipaddr group; uint32_t ifindex; uint32_t pad; } groups[16];	/* joined */
+};
+_Static_assert(sizeof(struct udp_ep) <= EP_SLOT_SIZE, "one slot");
+
+enum { UDP_F_SHUT_RD = 1u << 0, UDP_F_STAMP = 1u << 1 /* wants pkt.stamp_ns */ };
+
+static inline struct udp_ep *udp_ep(struct ep *ep) { return (struct udp_ep *)ep; }
+
+void udp_init(struct net *net, struct udp_ep *u, uint32_t rcvbuf);
+
+/* udp_rx - consumes a datagram for @ep; queues it or counts the drop. */
+void udp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri);
+/* udp_rx_mcast - consumes; every member gets a copy. */
+void udp_rx_mcast(struct net *net, struct pkt *p, const struct rx_info *ri);
+
+/* udp_peek / udp_pop - first queued datagram (borrowed), and its removal (consumes the queue's hold; caller frees). */
+struct pkt *udp_peek(struct net *net, struct udp_ep *u);
+struct pkt *udp_pop(struct net *net, struct udp_ep *u);
+/* Addresses of a queued datagram. */
+void udp_addrs(const struct pkt *p, struct ipaddr *src, be16_t *sport, struct ipaddr *dst);
+/* Copy payload from @skip into iov; returns bytes copied. */
+size_t udp_copy_out(struct net *net, const struct pkt *p, size_t skip, const struct iovec *iov, int n);
+
+struct udp_dst {			/* NULL for a connected endpoint without overrides */
+	struct ipaddr addr;		/* where to */
+	be16_t port;
+	struct ipaddr src;		/* IP_PKTINFO; zero: by route */
+	uint32_t oif;			/* 0: by route */
+	int16_t ttl, tos;		/* -1: the endpoint's */
+};
+
+/* udp_send - one datagram.  Returns 0, -EAGAIN (no frame or ring full),
+ * -EMSGSIZE (longer than one frame or the MTU), -ENETUNREACH, -EOPNOTSUPP ... */
+int udp_send(struct net *net, struct udp_ep *u, const struct udp_dst *dst,
+	     const struct iovec *iov, int n, size_t len);
+
+int udp_join(struct net *net, struct udp_ep *u, const struct ipaddr *group, uint32_t ifindex);
+int udp_leave(struct net *net, struct udp_ep *u, const struct ipaddr *group, uint32_t ifindex);
+
+/* Free the queue and the endpoint. */
+void udp_close(struct net *net, struct udp_ep *u);
+
+#endif
