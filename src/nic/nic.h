@@ -101,6 +101,7 @@ struct vi_ops {
 	int  (*tx_post)(struct vi *vi, uint32_t buf, uint16_t off, uint16_t len, bool more_frags);
 	int  (*tx_poll)(struct vi *vi, uint32_t *bufs, int max);
 	int  (*tx_kick)(struct vi *vi);
+	int  (*kstats)(const struct vi *vi, struct vi_kstats *out);
 	void (*close)(struct vi *vi);
 };
 
@@ -117,6 +118,8 @@ struct vi {
 	struct vi_shm *shm;
 	uint32_t driver;	/* copy of shm->driver */
 	int fd;			/* AF_XDP socket: poll it for POLLIN when sleeping; -1 for sim */
+	uint32_t frame_shift;	/* copies, checked when mapped: what descriptors are */
+	uint32_t n_frames;	/* held against must not change under our feet */
 	struct vi_ring rx, tx, fill, comp;
 	const struct vi_ops *ops;
 	void *priv;
@@ -158,11 +161,28 @@ static inline int vi_tx_poll(struct vi *vi, uint32_t *bufs, int max);
  * vi_tx_kick - ring the doorbell, if something was posted and the driver needs it
  * Returns 0 or -errno (-ENETDOWN, -ENXIO: device down or gone; frames stay
  * posted).  May be called without the lock by the thread that posted.
+ * A device that takes no more for now leaves shm->tx_unkicked at non-zero and is
+ * no error: kick again after the next vi_tx_poll().
  */
 static inline int vi_tx_kick(struct vi *vi);
 
 /* vi_close - unmap and close this process' view. */
 void vi_close(struct vi *vi);
+
+/**
+ * vi_map_xdp - map the rings of an AF_XDP socket that the daemon made
+ * @vi:  filled on success
+ * @shm: its first cache line must be filled from the daemon's answer, the rest
+ *       zeroed before the first process maps it
+ * @xsk_fd: consumed on success, the caller's on failure
+ *
+ * Needs no privilege.  Each process of a stack does this with its own copy of
+ * the descriptor (passed or inherited).
+ *
+ * Returns 0, -EINVAL (sizes in @shm are impossible or not those of the socket),
+ * -EOPNOTSUPP (kernel without ring flags), or the error of getsockopt or mmap.
+ */
+int __must_check vi_map_xdp(struct vi *vi, struct vi_shm *shm, int xsk_fd);
 
 /* vi_kstats - read the kernel's loss counters.  Returns 0 or -errno. */
 int vi_kstats(const struct vi *vi, struct vi_kstats *out);
