@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sock.h - BSD sockets over stacks, without libc: what preload/ calls
+ *
+ * The application's descriptor is a real kernel socket; struct sock is this
+ * process' object for it, shared by its dup()s.  It is undecided until the call
+ * that decides (bind of UDP, connect, listen, first sendto), then accelerated
+ * or the kernel's for good, with a recorded reason.
+ *
+ * Every call returns >= 0, -errno, or SOCK_PASS: "do it with the kernel" (the
+ * caller then makes the libc call on the same descriptor).  None sets errno.
+ * @fd is the descriptor that the application named: the kernel socket.
+ * Blocking calls spin and sleep as the options say, and return -EINTR or go on
+ * as SA_RESTART says (signal(7)).
+ *
+ * Memory of struct sock is type-stable (never returned to malloc), so a call
+ * that races with close() in another thread finds a dead object, not garbage.
+ */
+#ifndef POSTERN_SOCK_SOCK_H
+#define POSTERN_SOCK_SOCK_H
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "sock/reason.h"
+#include "sock/sock_shm.h"
+#include "stack/stack.h"
+
+#define SOCK_PASS (-4095)
+
+enum sock_mode { SOCK_UNDECIDED, SOCK_ACCEL, SOCK_KERNEL };
+
+struct sock {
+	struct stack *st;		/* with mode SOCK_ACCEL */
+	struct ep *ep;
+	struct sock_shm *shm;
+	uint32_t id;
+	uint32_t gen;			/* of shm->gen when attached */
+	_Atomic uint32_t refs;		/* descriptors of this process + blocked calls */
+	uint8_t mode;			/* enum sock_mode */
+	uint8_t type;			/* SOCK_STREAM, SOCK_DGRAM */
+	uint16_t family;
+	uint16_t reason;		/* enum sock_reason, why not accelerated */
+	uint8_t nonblock;		/* while undecided */
+	uint8_t deciding;		/* a thread is in the deciding call */
+	int32_t protocol;
+	struct sock *next_free;
+	uint64_t cookie;		/* 0: not asked yet */
+};
+
+/* ---- process (sock_proc.c) ------------------------------------------------- */
+
+/* Library calls that the preload layer must not intercept for us: direct
+ * system calls of sock/ on kernel descriptors go through these (sys_*.h style). */
+
+/* sock_proc_init - once, before the first socket; options parsed, nothing opened. Never fails. */
+void sock_proc_init(void);
+const struct opts *sock_opts(void);
+/* Stacks open in this process, for fork and the tools; NULL-terminated array. */
+struct stack *const *sock_stacks(void);
+/* fork(): prepare (parent, locks + new slot), parent, child. */
+void sock_fork_prepare(void);
+void sock_fork_parent(void);
+void sock_fork_child(void);
+
+/* ---- life (sock.c) ------------------------------------------------------------ */
+
+/* New object for a kernel socket just made; NULL when the kind is never
+ * accelerated (other families, raw, EF_TCP=0 ...: *reason says why). refs = 1. */
+struct sock *sock_new(int fd, int domain, int type, int protocol, enum sock_reason *reason);
+void sock_get(struct sock *s);
+/* Drop a reference; the last one of this process tells the stack: when no other
+ * process has the socket, it is closed as the kernel would.  With SO_LINGER may block. */
+int sock_put(struct sock *s, int fd);
+/* An inherited or received descriptor: find its stack by SO_COOKIE.  NULL: the kernel's. */
+struct sock *sock_probe(int fd, enum sock_reason *reason);
+/* The descriptor is about to travel by SCM_RIGHTS. */
+void sock_passing(struct sock *s);
+/* Hand the socket over to the kernel if that can be done now; 0, or -errno. */
+int sock_handover(struct sock *s, int fd, enum sock_reason why);
+
+/* ---- names (sock_name.c) -------------------------------------------------------- */
+int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
+int sock_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
+int sock_listen(struct sock *s, int fd, int backlog);
+/* New descriptor >= 0 and its object in *out (NULL: the kernel's own connection). flags: SOCK_NONBLOCK | SOCK_CLOEXEC */
+int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags, struct sock **out);
+int sock_getsockname(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len);
+int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len);
+int sock_shutdown(struct sock *s, int fd, int how);
+
+/* ---- data (stream.c, dgram.c, cmsg.c) --------------------------------------------- */
+ssize_t sock_recv(struct sock *s, int fd, void *buf, size_t len, int flags);
+ssize_t sock_send(struct sock *s, int fd, const void *buf, size_t len, int flags);
+ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags);
+ssize_t sock_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flags);
+int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout);
+int sock_sendmmsg(struct sock *s, int fd, struct mmsghdr *v, unsigned n, int flags);
+
+/* ---- options (sockopt.c) ------------------------------------------------------------- */
+int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val, socklen_t *len);
+int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val, socklen_t len);
+int sock_ioctl(struct sock *s, int fd, unsigned long req, void *arg);
+/* fcntl(F_SETFL) on the kernel socket has succeeded: take over O_NONBLOCK. */
+void sock_set_nonblock(struct sock *s, bool on);
+
+/* ---- readiness and waiting (ready.c, wait.c) -------------------------------------------- */
+
+/* Level readiness in poll(2) bits, kernel's share excluded. No lock needed. */
+uint32_t sock_events(struct sock *s);
+/* True: the kernel socket must be asked too, for these poll bits (listener, UDP: POLLIN). */
+bool sock_kernel_too(struct sock *s, short *kernel_events);
+/* Deliver net_shm.ready to watchers and sleepers.  Lock held; call before every unlock that may have made something ready. */
+void ready_flush(struct stack *st);
+static inline void sock_unlock(struct stack *st)
+{
+	if (unlikely(!shm_list_empty(st->net.base, &st->net.shm->ready)))
+		ready_flush(st);
+	stack_unlock(st);
+}
+
+enum sock_spin { SPIN_UDP_RECV = 1, SPIN_UDP_SEND = 2, SPIN_TCP_RECV = 4, SPIN_TCP_SEND = 8, SPIN_TCP_ACCEPT = 16, SPIN_TCP_CONNECT = 32, SPIN_SELECT = 64, SPIN_POLL = 128, SPIN_EPOLL = 256 };
+
+/**
+ * sock_wait - block until sock_events(s) has one of @want (POLLERR and POLLHUP always count)
+ * or the kernel socket @kfd (>= 0) has @kwant.
+ * @deadline_ns: CLOCK_MONOTONIC, or 0 for ever.  @spin: which switch rules.
+ * Returns 1 ready, 0 timed out, -EINTR (a handler without SA_RESTART ran, or
+ * with a timeout set), -EBADF (closed meanwhile).  Takes no lock on return.
+ */
+int sock_wait(struct sock *s, uint32_t want, int kfd, short kwant, uint64_t deadline_ns, enum sock_spin spin);
+
+/* ---- poll, select, epoll (poll.c, epoll.c) -------------------------------------------------- */
+
+/* What preload/ knows of each entry of a poll set: socks[i] or NULL for the kernel's. */
+int sock_poll(struct pollfd *fds, struct sock *const *socks, nfds_t n, const struct timespec *timeout,
+	      const sigset_t *sigmask, enum sock_spin spin);
+
+struct sock_epoll;			/* this process' view of an epoll descriptor */
+struct sock_epoll *sock_epoll_new(int epfd);
+void sock_epoll_get(struct sock_epoll *e);
+void sock_epoll_put(struct sock_epoll *e);	/* a descriptor of it was closed */
+/* SOCK_PASS: member is the kernel's (s == NULL or s->mode != SOCK_ACCEL). An undecided TCP or UDP
+ * socket is remembered and joins when it is accelerated. */
+int sock_epoll_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct sock *s, struct epoll_event *ev);
+int sock_epoll_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max,
+		    const struct timespec *timeout, const sigset_t *sigmask);
+/* Is anything ready (nested epoll, poll on an epoll descriptor)? */
+bool sock_epoll_ready(struct sock_epoll *e);
+/* An undecided socket became accelerated (or the kernel's): move its memberships. */
+void sock_epoll_decided(struct sock *s, int fd);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stack.h - one stack: the shared arena, its lock, its poll loop, its sleepers
+ *
+ * The only place that sees the whole path of a packet.  Knows nothing of BSD
+ * sockets: sock/ (or zf/) owns the "upper" part of the arena and is told of
+ * readiness by the list net_shm.ready.
+ *
+ * Lock order: process-local mutexes before the stack lock; never call the
+ * daemon (cp_call) with the stack lock held.
+ */
+#ifndef POSTERN_STACK_STACK_H
+#define POSTERN_STACK_STACK_H
+
+#include "base/opt.h"
+#include "cp/cp_client.h"
+#include "stack/stack_shm.h"
+#include "stack/thread.h"
+
+#define STACK_LOCK_WAITERS 0x80000000u
+
+struct stack {
+	struct net net;
+	struct stack_shm *shm;
+	uint32_t id;
+	uint32_t vi_gen;		/* of shm->vi_gen that this process has mapped */
+	uint32_t proc_slot;
+	uint32_t pid;
+	struct vi vis[NET_MAX_VIS];
+	int doorbell[STACK_N_DOORBELLS];
+	int arena_fd;
+	size_t size;
+	struct cp cp;			/* control-plane tables */
+	struct cp_client *client;	/* NULL in the keeper */
+	void *upper;			/* shm + upper_off */
+	uint32_t evs_per_poll;
+};
+
+struct stack_attr {
+	const char *name;		/* "" default */
+	const struct opts *opts;
+	struct cp_client *client;
+	size_t (*upper_size)(uint32_t n_eps);
+	void (*upper_init)(void *upper, uint32_t n_eps, void *arena_base);
+};
+
+/* stack_open - create or join the stack of this user and name.  0 or -errno
+ * with one line in @why.  stack_attach_id: an existing one, by the daemon's id. */
+int stack_open(struct stack **out, const struct stack_attr *attr, char why[96]);
+int stack_attach_id(struct stack **out, const struct stack_attr *attr, uint32_t id, char why[96]);
+/* From descriptors that the caller has (keeper, tools).  Tools pass writable = false. */
+int stack_attach_fds(struct stack **out, int arena_fd, const int *doorbells, int n_doorbells, int cp_fd, bool writable);
+void stack_close(struct stack *st);
+
+/* stack_add_if - make sure that @ifindex has VIs in this stack and that this
+ * process has them mapped.  Outside the lock.  0 or -errno, one line in @why. */
+int stack_add_if(struct stack *st, uint32_t ifindex, char why[96]);
+/* Map VIs that other processes added (vi_gen moved). Outside the lock. */
+int stack_sync_vis(struct stack *st);
+/* Keeper: take the AF_XDP sockets of an interface as the daemon sends them. */
+int stack_map_vi(struct stack *st, uint32_t vi_index, int xsk_fd);
+
+/* Register this process (after open, and in the child after fork with the slot
+ * that the parent reserved).  -EMFILE: more than STACK_MAX_PROCS. */
+int stack_proc_reserve(struct stack *st, uint32_t *slot);	/* under the lock */
+int stack_proc_add(struct stack *st, uint32_t slot);
+/* In a fork()'s child: forget what belongs to the parent's threads. */
+void stack_after_fork_child(struct stack *st, uint32_t slot);
+
+/* ---- lock (stack_lock.c) ------------------------------------------------- */
+
+void stack_lock_slow(struct stack *st, uint32_t tid);
+void stack_unlock_slow(struct stack *st);
+
+static inline bool stack_trylock(struct stack *st)
+{
+	uint32_t zero = 0;
+
+	stack_thread.in_stack++;
+	/* Acquire: pairs with the release in stack_unlock(). */
+	if (likely(atomic_compare_exchange_strong_explicit(&st->shm->lock, &zero, stack_thread_tid(),
+							   memory_order_acquire, memory_order_relaxed)))
+		return true;
+	stack_thread.in_stack--;
+	if (unlikely(stack_thread.sig_pending && !stack_thread.in_stack))
+		stack_thread_signals();
+	return false;
+}
+
+static inline void stack_lock(struct stack *st)
+{
+	uint32_t zero = 0, tid = stack_thread_tid();
+
+	stack_thread.in_stack++;
+	if (unlikely(!atomic_compare_exchange_strong_explicit(&st->shm->lock, &zero, tid,
+							      memory_order_acquire, memory_order_relaxed)))
+		stack_lock_slow(st, tid);
+}
+
+/* Release the lock, then ring the doorbells of VIs that frames were posted to. */
+void stack_kick(struct stack *st, uint64_t mask);
+static inline void stack_unlock(struct stack *st)
+{
+	uint64_t mask = st->shm->kick_mask;
+	uint32_t tid = stack_thread.tid;
+
+	st->shm->kick_mask = 0;
+	if (unlikely(!atomic_compare_exchange_strong_explicit(&st->shm->lock, &tid, 0,
+							      memory_order_release, memory_order_relaxed)))
+		stack_unlock_slow(st);
+	if (mask)
+		stack_kick(st, mask);
+	stack_thread.in_stack--;
+	if (unlikely(stack_thread.sig_pending && !stack_thread.in_stack))
+		stack_thread_signals();
+}
+
+static inline void assert_stack_locked(const struct stack *st)
+{
+#ifndef NDEBUG
+	if ((st->shm->lock & ~STACK_LOCK_WAITERS) != stack_thread.tid)
+		__builtin_trap();
+#else
+	(void)st;
+#endif
+}
+
+/* ---- poll loop (stack_poll.c) -------------------------------------------- */
+
+/* stack_poll - one pass: frames in, protocol, timers, completions, refill.
+ * Lock held.  Returns the number of frames and timers worked off.  Readiness is
+ * left on net_shm.ready for the caller. */
+int stack_poll(struct stack *st);
+
+/* stack_work - is there anything for stack_poll()?  Without the lock: rings of
+ * this process' VIs and the next timer. For spinning. */
+bool stack_work(struct stack *st, uint64_t now_ns);
+
+/* After the lock was dropped: ask the daemon for next hops that packets wait for. */
+void stack_resolve(struct stack *st);
+
+/* ---- sleeping and waking (stack_wait.c), design 3.6 ----------------------- */
+
+struct stack_wait;			/* of one thread, one stack; made at first sleep */
+
+/* This thread's doorbell bit: put it into what you wait for, under the lock. */
+uint32_t stack_wait_bit(struct stack *st);
+
+/**
+ * stack_sleep_prepare - announce that this thread is about to sleep
+ * Then poll the stack and look once more; then wait on the returned descriptor
+ * (an epoll set: readable = look again), alone or in a poll() with kernel
+ * descriptors; then stack_sleep_done().  Negative: -errno.
+ */
+int stack_sleep_prepare(struct stack *st);
+/* Wait on it alone.  timeout in ns, -1 for ever; the next protocol timer is
+ * taken into account.  0, -EINTR, -ETIMEDOUT. */
+int stack_sleep(struct stack *st, int64_t timeout_ns, const void *sigmask);
+void stack_sleep_done(struct stack *st);
+/* Cap of a sleep in ns from now by the protocol's next timer, -1 none. The leader must honour it. */
+int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);
+
+/* stack_ring - wake the sleepers of these doorbells (no-op where none sleeps). Any thread, lock or not. */
+void stack_ring(struct stack *st, uint32_t mask);
+
+/* ---- leases of TCP ports (stack_lease.c) ---------------------------------- */
+
+/* A leased port of @laddr whose tuple with @raddr:@rport is free, asking the
+ * daemon for more when needed.  Outside the lock; takes it inside.  0, -EADDRNOTAVAIL, -errno. */
+int stack_port_get(struct stack *st, const struct ipaddr *laddr, const struct ipaddr *raddr, be16_t rport, be16_t *out);
+
+#endif
