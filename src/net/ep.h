@@ -45,6 +45,7 @@ enum {
 	EP_F_CONNECTED = 1u << 4,	/* UDP: raddr, rport are set */
 	EP_F_ORPHAN    = 1u << 5,	/* no socket refers to it: the protocol frees the slot when done */
 	EP_F_MCAST_ALL = 1u << 6,	/* IP_MULTICAST_ALL (default on) */
+	EP_F_RECVERR   = 1u << 7,	/* IP_RECVERR: soft ICMP errors are reported too */
 };
 
 /* Where this endpoint's packets leave, checked by one compare of generations. */
@@ -75,7 +76,7 @@ struct ep {
 	int32_t so_error;		/* positive errno, taken by SO_ERROR and failing calls */
 	uint32_t flowlabel;		/* IPv6 */
 	struct ep_route route;
-	uint16_t rxq_frames_spare;
+	uint16_t pmtu;			/* learnt from ICMP, L3 bytes; 0: none. Limits route.mtu */
 	uint16_t spare;
 };
 _Static_assert(sizeof(struct ep) <= 192, "three cache lines, then the protocol");

@@ -40,6 +40,11 @@ struct net {
 	const struct cp *cp;
 	struct vi *vis;			/* process view, n_vis of them */
 	uint32_t n_vis;
+	/* copies, taken when attached, of what must not change under our feet */
+	uint32_t conn_mask, local_mask;
+	uint32_t *conn_table;		/* ids of chain heads */
+	uint32_t *local_table;
+	uint64_t hash_seed;
 };
 
 /* net_state_size / net_init - room for the tables in the arena; and their first
@@ -64,6 +69,25 @@ static inline uint32_t pkt_id(const struct net *net, const struct pkt *p)
 }
 
 enum pkt_use { PKT_FOR_RX, PKT_FOR_TX };	/* each may take at most 3/4 of the pool */
+
+/* pkt_rx - a frame that vi_rx_poll() gave, made ready for ip_rx(); the sender of
+ * a chain (VI_EV_CONT) links `frag` and adds up tot_len of the first itself. */
+static inline struct pkt *pkt_rx(const struct net *net, uint32_t vi, const struct vi_event *ev)
+{
+	struct pkt *p = pkt_get(net, ev->buf);
+	const struct vi_shm *sh = net->vis[vi].shm;
+
+	p->next = p->frag = ID_NONE;
+	p->off = ev->off;
+	p->len = ev->len;
+	p->tot_len = ev->len;
+	p->flags = sh->flags & VI_F_VIRTUAL ? PKT_F_PARTIAL_OK : 0;
+	p->where = PKT_USER;
+	p->vi = (uint8_t)vi;
+	p->stamp_ns = 0;
+	p->ifindex = sh->ifindex;
+	return p;
+}
 
 /* pkt_alloc - a frame with next = frag = ID_NONE, flags 0, where PKT_USER; NULL
  * when the pool (or @use's share) is empty, counted. */
@@ -90,29 +114,44 @@ static inline void ep_ready(struct net *net, struct ep *ep, uint32_t events)
 
 /* ---- demultiplexer (demux.c) -------------------------------------------- */
 
-/* Exact first, then local address + port, then port; among equals SO_REUSEPORT
- * chooses by hash.  NULL: nobody. */
+/* Exact first (connections in all states, TIME_WAIT too, and connected UDP), then
+ * local address + port, then port; among equals SO_REUSEPORT chooses by hash, and
+ * without it the youngest wins.  NULL: nobody. */
 struct ep *demux_find(struct net *net, const struct flow *flow, uint32_t ifindex);
 /* The exact match only (TIME_WAIT, ports in use). */
 struct ep *demux_find_exact(struct net *net, const struct flow *flow);
-/* Next endpoint that must get a copy of a multicast datagram, after @prev (NULL: first). */
+/* Next UDP endpoint that a multicast or broadcast datagram may be for, after @prev
+ * (NULL: first).  Membership is for udp/ to judge. */
 struct ep *demux_next_mcast(struct net *net, const struct flow *flow, uint32_t ifindex, struct ep *prev);
-/* 0, or -EADDRINUSE for an exact duplicate. A flow with rport 0 is a local entry. */
+/* 0, or -EADDRINUSE for an exact duplicate (TCP only: for UDP the kernel has allowed
+ * the bind, and may allow several). A flow with rport 0 is a local entry. */
 int demux_insert(struct net *net, struct ep *ep);
 void demux_remove(struct net *net, struct ep *ep);
 
 /* ---- packets in (ip_rx.c, icmp_rx.c) ------------------------------------ */
 
+/* An ICMP error about a flow of ours, as Linux would report it. */
+struct icmp_err {
+	uint32_t ep;		/* id of the endpoint that it is about */
+	int32_t err;		/* positive errno; 0: only the path MTU */
+	uint32_t mtu;		/* too big: L3 bytes that fit; else 0 */
+	uint32_t seq;		/* TCP: sequence number of the embedded segment */
+	bool hard;
+};
+
 /* What ip_rx() made of a frame, in p->l3_off ... and here. */
 struct rx_info {
 	struct flow flow;	/* ours = destination */
-	uint8_t ttl, tos, l4;	/* l4: IPPROTO_* */
+	uint8_t ttl, tos, l4;	/* l4: IPPROTO_TCP, _UDP, or _ICMP (both families): an error in `icmp` */
 	uint32_t l4_len;	/* transport header + payload */
+	struct icmp_err icmp;	/* only with l4 == IPPROTO_ICMP; flow is then that of the endpoint */
 };
 
 /* ip_rx - borrows a received frame, validates Ethernet, IP and the transport
- * header's presence.  True: go on with demux; false: it was counted as a drop
- * (caller frees) or carried out (ICMP error: errors set on endpoints). */
+ * header's presence.  False: a drop, counted; the caller frees.  True: go on by
+ * out->l4: TCP and UDP with demux (PKT_F_MCAST is set only with UDP: no demux
+ * but udp_rx_mcast()); ICMP with tcp_icmp() or udp_icmp() of endpoint
+ * out->icmp.ep, and the caller frees the frame. */
 bool ip_rx(struct net *net, struct pkt *p, struct rx_info *out);
 
 /* ---- packets out (ip_tx.c) ---------------------------------------------- */
@@ -123,7 +162,13 @@ bool ip_rx(struct net *net, struct pkt *p, struct rx_info *out);
  * sent all the same: ip_tx() holds them); -ENETUNREACH, -EHOSTUNREACH,
  * -EOPNOTSUPP (the kernel must decide), -ENETDOWN (no VI on that interface).
  */
-int net_route(struct net *net, struct ep *ep);
+int net_route_slow(struct net *net, struct ep *ep);
+static inline int net_route(struct net *net, struct ep *ep)
+{
+	if (likely(ep->route.gen == cp_gen(net->cp) && ep->route.valid))
+		return 0;
+	return net_route_slow(net, ep);
+}
 
 /* Same for one destination of an unconnected endpoint. */
 int net_route_to(struct net *net, struct ep *ep, const struct ipaddr *src, const struct ipaddr *dst,
@@ -160,8 +205,16 @@ void net_tx_reap(struct net *net);
  * The owner asks the daemon, outside the lock. */
 bool net_next_unresolved(struct net *net, uint32_t *ifindex, struct ipaddr *nexthop);
 /* Send what waited for neighbours that are known now; drop what waited too
- * long (EP_ERR with EHOSTUNREACH on its endpoint). Call when cp_gen moved. */
+ * long (EP_ERR with EHOSTUNREACH on an endpoint that has EP_F_RECVERR).
+ * Call when net_deferred_due(). */
 void net_retry_deferred(struct net *net);
+static inline bool net_deferred_due(const struct net *net)
+{
+	const struct net_shm *sh = net->shm;
+
+	return unlikely(sh->unres_n | sh->defer_n) &&
+	       (sh->defer_gen != cp_gen(net->cp) || net->now >= sh->defer_retry_ns);
+}
 
 /* 32 random bits from the engine's seeded generator; for ports, ISNs use the secret. */
 uint32_t net_random(struct net *net);

@@ -103,6 +103,16 @@ struct net_conf {
 	uint32_t somaxconn;
 };
 
+/* A next hop whose MAC is wanted. */
+struct net_unres {
+	struct ipaddr nexthop;
+	uint32_t ifindex;
+	uint32_t asked;			/* times that the owner was told */
+	uint64_t since_ns;		/* first wanted */
+	uint64_t asked_ns;		/* last told */
+};
+enum { NET_MAX_UNRES = 32 };
+
 struct net_shm {
 	/* set at creation, then read-only (offsets from the arena's base, bytes) */
 	_Alignas(CACHE_LINE)
@@ -132,6 +142,10 @@ struct net_shm {
 	struct shm_link ready;			/* endpoints with events */
 	uint32_t defer_head, defer_tail, defer_n;	/* packets that wait for a neighbour */
 	uint32_t defer_gen;			/* cp_gen when last retried */
+	uint64_t defer_retry_ns;		/* look again then, though cp_gen did not move */
+	struct net_unres unres[NET_MAX_UNRES];
+	uint32_t unres_n;
+	uint32_t unres_pad;
 	struct timer_wheel wheel;
 
 	/* counters; writer: lock holder; tools read */

@@ -67,7 +67,8 @@ struct pkt {
 	uint32_t flags;
 	uint8_t where;		/* enum pkt_where */
 	uint8_t vi;		/* index of the VI that it came by or leaves by */
-	uint16_t refs;		/* multicast replication: queue entries that share it; 0 and 1 are the same */
+	uint8_t refs;		/* spare: multicast replication copies */
+	uint8_t use;		/* enum pkt_use that it was allocated for: whose share it counts against */
 
 	/* filled by ip_rx(): offsets from the frame's start */
 	uint16_t l3_off;
