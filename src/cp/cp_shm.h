@@ -51,7 +51,11 @@ struct cp_link {
 	char name[16];
 };
 
-enum { CP_ADDR_DEPRECATED = 1u << 0, CP_ADDR_TENTATIVE = 1u << 1 };
+enum {
+	CP_ADDR_DEPRECATED = 1u << 0,
+	CP_ADDR_TENTATIVE = 1u << 1,
+	CP_ADDR_SECONDARY = 1u << 2,	/* IPv4 secondary, IPv6 temporary: never chosen before another */
+};
 struct cp_addr {
 	struct cp_addr128 addr;
 	uint32_t ifindex;	/* 0: free slot */

@@ -19,6 +19,9 @@ int cp_set_addr(struct cp_shm *shm, const struct cp_addr *a);
 void cp_del_addr(struct cp_shm *shm, const struct cp_addr *a);
 int cp_set_route(struct cp_shm *shm, const struct cp_route *r);
 void cp_del_route(struct cp_shm *shm, const struct cp_route *r);
+/* The whole table at once; sorts @r in place.  Returns 1 when it differs from
+ * the one before, 0 when not.  Calls cp_begin() and cp_end() itself. */
+int cp_replace_routes(struct cp_shm *shm, struct cp_route *r, uint32_t n, bool has_rules);
 /* Returns 1 when a forwarding answer changed (MAC or validity), 0 when not. */
 int cp_set_neigh(struct cp_shm *shm, const struct cp_neigh *n);
 int cp_del_neigh(struct cp_shm *shm, uint32_t ifindex, const void *addr);
