@@ -54,9 +54,9 @@ struct xdp_local_key {
 	__u32 addr[4];
 };
 
-/* How many filters of each kind there are, so that a miss costs nothing for
- * kinds that are not in use.  Raised before a filter is written, lowered after
- * it is gone: after a crash in between it is too high, never too low. */
+/* Non-zero while there are filters of a kind, so that a miss costs nothing for
+ * kinds that are not in use.  Set before the first filter is written, cleared
+ * after the last is gone. */
 struct xdp_filter_cfg {
 	__u32 exact4, local4, wild4;
 	__u32 exact6, local6, wild6;

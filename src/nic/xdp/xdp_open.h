@@ -41,7 +41,8 @@ struct xdp_open_result {
  * With @attr->shared_umem_fd the UMEM is that socket's and umem_* and arena_fd
  * are not used.  On another queue or interface the new socket has fill and
  * completion rings of its own; on the same queue set @attr->fill_size and
- * comp_size to XDP_RING_NONE: it shares those of the first.
+ * comp_size to XDP_RING_NONE: it shares those of the first.  Modes are those of
+ * the UMEM: whether VI_F_SG holds, the caller knows from the first socket.
  *
  * The first byte of a received frame is at 256 in its chunk.
  *
