@@ -59,6 +59,7 @@ struct ep_route {
 	uint8_t l2[14];		/* Ethernet header, ready to copy */
 	uint8_t pad[1];
 	struct ipaddr nexthop;
+	struct ipaddr src;		/* source address that goes with it */
 };
 
 struct ep {

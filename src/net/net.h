@@ -131,7 +131,7 @@ void demux_remove(struct net *net, struct ep *ep);
 /* ---- packets in (ip_rx.c, icmp_rx.c) ------------------------------------ */
 
 /* An ICMP error about a flow of ours, as Linux would report it. */
-struct icmp_err {
+struct net_icmp {
 	uint32_t ep;		/* id of the endpoint that it is about */
 	int32_t err;		/* positive errno; 0: only the path MTU */
 	uint32_t mtu;		/* too big: L3 bytes that fit; else 0 */
@@ -144,7 +144,7 @@ struct rx_info {
 	struct flow flow;	/* ours = destination */
 	uint8_t ttl, tos, l4;	/* l4: IPPROTO_TCP, _UDP, or _ICMP (both families): an error in `icmp` */
 	uint32_t l4_len;	/* transport header + payload */
-	struct icmp_err icmp;	/* only with l4 == IPPROTO_ICMP; flow is then that of the endpoint */
+	struct net_icmp icmp;	/* only with l4 == IPPROTO_ICMP; flow is then that of the endpoint */
 };
 
 /* ip_rx - borrows a received frame, validates Ethernet, IP and the transport
@@ -153,6 +153,15 @@ struct rx_info {
  * but udp_rx_mcast()); ICMP with tcp_icmp() or udp_icmp() of endpoint
  * out->icmp.ep, and the caller frees the frame. */
 bool ip_rx(struct net *net, struct pkt *p, struct rx_info *out);
+
+/* icmp_rx - the part of ip_rx() for ICMP messages; @p's l3_off and l4_off are set,
+ * flow has the addresses of the message, l4_len what follows the IP header. */
+bool icmp_rx(struct net *net, struct pkt *p, struct rx_info *out);
+
+/* net_pmtu - the path of @ep carries packets of at most @mtu L3 bytes.  Lasts until
+ * the endpoint is closed or connected anew; udp_icmp() and tcp_icmp() call it once
+ * they believe the message. */
+void net_pmtu(struct ep *ep, uint32_t mtu);
 
 /* ---- packets out (ip_tx.c) ---------------------------------------------- */
 

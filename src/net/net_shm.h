@@ -25,6 +25,7 @@
 	X(l4_csum,      "transport checksum wrong")                           \
 	X(no_socket,    "no socket for this address and port")                \
 	X(src_bad,      "source address is multicast, broadcast or our own")  \
+	X(dst_bad,      "TCP segment to a multicast or broadcast address")    \
 	X(tcp_opt,      "TCP option list malformed")                          \
 	X(tcp_seq,      "TCP segment outside the window")                     \
 	X(tcp_paws,     "TCP timestamp older than the last (PAWS)")           \
@@ -142,6 +143,7 @@ struct net_shm {
 	struct shm_link ready;			/* endpoints with events */
 	uint32_t defer_head, defer_tail, defer_n;	/* packets that wait for a neighbour */
 	uint32_t defer_gen;			/* cp_gen when last retried */
+	uint64_t tx_mask;			/* VIs with frames posted and no doorbell rung: ip_tx() sets, the owner takes */
 	uint64_t defer_retry_ns;		/* look again then, though cp_gen did not move */
 	struct net_unres unres[NET_MAX_UNRES];
 	uint32_t unres_n;
