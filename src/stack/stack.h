@@ -12,6 +12,8 @@
 #ifndef POSTERN_STACK_STACK_H
 #define POSTERN_STACK_STACK_H
 
+#include <stdatomic.h>
+
 #include "base/opt.h"
 #include "cp/cp_client.h"
 #include "stack/stack_shm.h"
@@ -34,6 +36,8 @@ struct stack {
 	struct cp_client *client;	/* NULL in the keeper */
 	void *upper;			/* shm + upper_off */
 	uint32_t evs_per_poll;
+	uint32_t rx_size, tx_size;		/* EF_RXQ_SIZE, EF_TXQ_SIZE; 0 default */
+	bool no_zc;			/* EF_AF_XDP_ZEROCOPY=0 */
 };
 
 struct stack_attr {
@@ -57,8 +61,10 @@ void stack_close(struct stack *st);
 int stack_add_if(struct stack *st, uint32_t ifindex, char why[96]);
 /* Map VIs that other processes added (vi_gen moved). Outside the lock. */
 int stack_sync_vis(struct stack *st);
-/* Keeper: take the AF_XDP sockets of an interface as the daemon sends them. */
-int stack_map_vi(struct stack *st, uint32_t vi_index, int xsk_fd);
+/* Keeper: take the AF_XDP sockets of an interface as the daemon sends them; the
+ * descriptors are the stack's afterwards.  -EAGAIN: no process has entered the
+ * interface into the arena yet. */
+int stack_map_if(struct stack *st, uint32_t ifindex, const int *xsk_fds, uint32_t n);
 
 /* Register this process (after open, and in the child after fork with the slot
  * that the parent reserved).  -EMFILE: more than STACK_MAX_PROCS. */
@@ -101,10 +107,10 @@ static inline void stack_lock(struct stack *st)
 void stack_kick(struct stack *st, uint64_t mask);
 static inline void stack_unlock(struct stack *st)
 {
-	uint64_t mask = st->shm->kick_mask;
+	uint64_t mask = st->net.shm->tx_mask;
 	uint32_t tid = stack_thread.tid;
 
-	st->shm->kick_mask = 0;
+	st->net.shm->tx_mask = 0;
 	if (unlikely(!atomic_compare_exchange_strong_explicit(&st->shm->lock, &tid, 0,
 							      memory_order_release, memory_order_relaxed)))
 		stack_unlock_slow(st);
@@ -131,6 +137,9 @@ static inline void assert_stack_locked(const struct stack *st)
  * Lock held.  Returns the number of frames and timers worked off.  Readiness is
  * left on net_shm.ready for the caller. */
 int stack_poll(struct stack *st);
+
+/* stack_fill_vi - first fill of a new VI's fill ring.  Lock held. */
+void stack_fill_vi(struct stack *st, uint32_t i);
 
 /* stack_work - is there anything for stack_poll()?  Without the lock: rings of
  * this process' VIs and the next timer. For spinning. */

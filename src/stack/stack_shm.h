@@ -52,7 +52,6 @@ struct stack_shm {
 	_Atomic uint32_t lock;
 	uint32_t lock_pad;
 	_Atomic uint64_t heartbeat_ns;	/* when somebody last polled; writer: lock holder */
-	uint64_t kick_mask;		/* VIs with frames posted and no doorbell yet; writer: lock holder */
 
 	/* Sleeping and waking (design 3.6). */
 	_Alignas(CACHE_LINE)

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * stack_wait.c - sleeping without lost wake-ups (design 3.6)
+ *
+ * A stack has a few doorbells: eventfds that are rung by write() and never
+ * read.  Each sleeping thread watches one of them edge-triggered from an epoll
+ * set of its own, so that any number of sleepers hear every ring.  One sleeper, the
+ * leader, watches the AF_XDP sockets too and honours the protocol's next timer;
+ * it hands the role on when it leaves.
+ *
+ * No wake-up is lost because of the order: the sleeper puts its bit into the
+ * wait_mask of what it waits for (under the lock), announces itself
+ * (stack_sleep_prepare), polls and looks once more, and only then sleeps.  A
+ * waker makes ready under the lock, then looks who has announced himself.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "stack/stack.h"
+
+struct stack_wait {
+	struct stack_wait *next;
+	struct stack *st;
+	int ep_leader;		/* doorbell + AF_XDP sockets */
+	int ep_plain;		/* doorbell */
+	uint32_t slot;		/* which doorbell */
+	uint32_t n_vis;		/* in ep_leader */
+	uint32_t pid;		/* that made it */
+	bool leader;
+};
+
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static _Atomic uint32_t next_slot;
+
+static void thread_exit(void *arg)
+{
+	struct stack_wait *w = arg, *next;
+
+	for (; w; w = next) {
+		next = w->next;
+		sys_close(w->ep_leader);
+		sys_close(w->ep_plain);
+		munmap(w, sizeof(*w));
+	}
+	stack_thread.wait = NULL;
+}
+
+static void make_key(void)
+{
+	/* Without a key a thread's two descriptors stay until exit: no more than that. */
+	if (pthread_key_create(&exit_key, thread_exit) == 0)
+		return;
+	exit_key = 0;
+}
+
+static int watch(int ep, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events | EPOLLET };
+
+	return sys_epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static struct stack_wait *wait_new(struct stack *st)
+{
+	/* Not malloc(): the thread may be anywhere, even in a handler. */
+	struct stack_wait *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (w == MAP_FAILED)
+		return NULL;
+	w->st = st;
+	w->pid = st->pid;
+	w->slot = atomic_fetch_add(&next_slot, 1) % STACK_N_DOORBELLS;
+	/* Processes that begin at 0 would all share one doorbell. */
+	w->slot = (w->slot + st->proc_slot) % STACK_N_DOORBELLS;
+	w->ep_leader = sys_fd_high(sys_epoll_create1(EPOLL_CLOEXEC));
+	if (w->ep_leader < 0)
+		goto out_unmap;
+	w->ep_plain = sys_fd_high(sys_epoll_create1(EPOLL_CLOEXEC));
+	if (w->ep_plain < 0)
+		goto out_leader;
+	if (watch(w->ep_leader, st->doorbell[w->slot], EPOLLIN) < 0 ||
+	    watch(w->ep_plain, st->doorbell[w->slot], EPOLLIN) < 0)
+		goto out_plain;
+	pthread_once(&exit_once, make_key);
+	w->next = stack_thread.wait;
+	stack_thread.wait = w;
+	if (exit_key)
+		pthread_setspecific(exit_key, w);
+	return w;
+
+out_plain:
+	sys_close(w->ep_plain);
+out_leader:
+	sys_close(w->ep_leader);
+out_unmap:
+	munmap(w, sizeof(*w));
+	return NULL;
+}
+
+static struct stack_wait *wait_get(struct stack *st)
+{
+	for (struct stack_wait *w = stack_thread.wait; w; w = w->next)
+		if (w->st == st)
+			return w;
+	return wait_new(st);
+}
+
+uint32_t stack_wait_bit(struct stack *st)
+{
+	struct stack_wait *w = wait_get(st);
+
+	/* Without descriptors stack_sleep_prepare() will say so. */
+	return w ? 1u << w->slot : 0;
+}
+
+/* Watch the VIs that have come since. */
+static int watch_vis(struct stack *st, struct stack_wait *w)
+{
+	for (; w->n_vis < st->net.n_vis; w->n_vis++) {
+		int rc = watch(w->ep_leader, st->vis[w->n_vis].fd, EPOLLIN);
+
+		if (rc < 0 && rc != -EEXIST)
+			return rc;
+	}
+	return 0;
+}
+
+int stack_sleep_prepare(struct stack *st)
+{
+	struct stack_wait *w = wait_get(st);
+	uint32_t zero = 0;
+
+	if (!w)
+		return -EMFILE;
+	if (unlikely(w->n_vis < st->net.n_vis)) {
+		int rc = watch_vis(st, w);
+
+		if (rc < 0)
+			return rc;
+	}
+	/* Sequentially consistent: before the last look, pairs with stack_ring(). */
+	atomic_fetch_add(&st->shm->sleepers[w->slot], 1);
+	atomic_fetch_add(&st->shm->n_sleepers, 1);
+	w->leader = atomic_compare_exchange_strong(&st->shm->leader, &zero, stack_thread_tid());
+	return w->leader ? w->ep_leader : w->ep_plain;
+}
+
+int stack_sleep(struct stack *st, int64_t timeout_ns, const void *sigmask)
+{
+	struct stack_wait *w = wait_get(st);
+	struct timespec ts, *tsp = NULL;
+	struct epoll_event ev[4];
+	int64_t cap = stack_sleep_cap(st, clock_ns());
+	bool capped = false;
+	int rc;
+
+	if (cap >= 0 && (timeout_ns < 0 || cap < timeout_ns)) {
+		timeout_ns = cap;
+		capped = true;
+	}
+	if (timeout_ns >= 0) {
+		ts.tv_sec = timeout_ns / (int64_t)NSEC_PER_SEC;
+		ts.tv_nsec = timeout_ns % (int64_t)NSEC_PER_SEC;
+		tsp = &ts;
+	}
+	st->shm->sleeps++;
+	rc = sys_epoll_pwait2(w->leader ? w->ep_leader : w->ep_plain, ev, ARRAY_SIZE(ev), tsp, sigmask);
+	if (rc < 0)
+		return rc;
+	return rc == 0 && !capped ? -ETIMEDOUT : 0;
+}
+
+int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
+{
+	struct stack_wait *w = wait_get(st);
+	uint64_t next;
+
+	if (!w || !w->leader)
+		return -1;
+	if (st->net.shm->defer_n)
+		return (int64_t)NSEC_PER_MSEC;	/* a neighbour's answer comes by the table, silently */
+	next = timer_next_ns(st->net.base, &st->net.shm->wheel);
+	if (next == UINT64_MAX)
+		return -1;
+	return next > now_ns ? (int64_t)(next - now_ns) : 0;
+}
+
+/* Somebody else must watch the AF_XDP sockets now. */
+static void hand_on(struct stack *st)
+{
+	for (uint32_t i = 0; i < STACK_N_DOORBELLS; i++)
+		if (atomic_load(&st->shm->sleepers[i])) {
+			stack_ring(st, 1u << i);
+			return;
+		}
+}
+
+void stack_sleep_done(struct stack *st)
+{
+	struct stack_wait *w = wait_get(st);
+
+	atomic_fetch_sub(&st->shm->sleepers[w->slot], 1);
+	atomic_fetch_sub(&st->shm->n_sleepers, 1);
+	if (w->leader) {
+		w->leader = false;
+		atomic_store(&st->shm->leader, 0);
+		if (unlikely(atomic_load(&st->shm->n_sleepers)))
+			hand_on(st);
+	}
+}
+
+void stack_ring(struct stack *st, uint32_t mask)
+{
+	static const uint64_t one = 1;
+
+	while (mask) {
+		uint32_t i = (uint32_t)__builtin_ctz(mask);
+
+		mask &= mask - 1;
+		if (atomic_load(&st->shm->sleepers[i])) {
+			st->shm->rings++;
+			/* Never read, so it could overflow only after 2^64 rings; EAGAIN cannot be. */
+			(void)sys_write(st->doorbell[i], &one, sizeof(one));
+		}
+	}
+}
+
+void stack_after_fork_child(struct stack *st, uint32_t slot)
+{
+	struct stack_wait **pp = (struct stack_wait **)&stack_thread.wait, *w;
+
+	/* The epoll sets are the parent's too: leave them and make our own. */
+	while ((w = *pp)) {
+		if (w->st != st) {
+			pp = &w->next;
+			continue;
+		}
+		*pp = w->next;
+		sys_close(w->ep_leader);
+		sys_close(w->ep_plain);
+		munmap(w, sizeof(*w));
+	}
+	if (exit_key)
+		pthread_setspecific(exit_key, stack_thread.wait);
+	stack_thread.tid = 0;
+	st->proc_slot = slot;
+	st->pid = (uint32_t)sys_getpid();
+}
