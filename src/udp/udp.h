@@ -22,6 +22,11 @@ struct udp_ep {
 	uint64_t drops;			/* receive buffer full */
 	uint32_t flags;			/* UDP_F_* */
 	uint32_t n_groups;
+	/* of the last datagram sent with a udp_dst */
+	struct ep_route dst_route;
+	struct ipaddr dst_addr, dst_src;
+	uint32_t dst_oif;
+	uint32_t pad;
 	struct { struct ipaddr group; uint32_t ifindex; uint32_t pad; } groups[16];	/* joined */
 };
 _Static_assert(sizeof(struct udp_ep) <= EP_SLOT_SIZE, "one slot");
@@ -36,6 +41,9 @@ void udp_init(struct net *net, struct udp_ep *u, uint32_t rcvbuf);
 void udp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri);
 /* udp_rx_mcast - consumes; every member gets a copy. */
 void udp_rx_mcast(struct net *net, struct pkt *p, const struct rx_info *ri);
+
+/* udp_icmp - an ICMP error about a datagram of @ep. */
+void udp_icmp(struct net *net, struct ep *ep, const struct net_icmp *e);
 
 /* udp_peek / udp_pop - first queued datagram (borrowed), and its removal (consumes the queue's hold; caller frees). */
 struct pkt *udp_peek(struct net *net, struct udp_ep *u);
@@ -58,6 +66,8 @@ struct udp_dst {			/* NULL for a connected endpoint without overrides */
 int udp_send(struct net *net, struct udp_ep *u, const struct udp_dst *dst,
 	     const struct iovec *iov, int n, size_t len);
 
+/* Group membership, for delivery only: the kernel socket joins too.  0, -EINVAL,
+ * -EADDRINUSE (joined already), -EADDRNOTAVAIL (not joined), -ENOBUFS. */
 int udp_join(struct net *net, struct udp_ep *u, const struct ipaddr *group, uint32_t ifindex);
 int udp_leave(struct net *net, struct udp_ep *u, const struct ipaddr *group, uint32_t ifindex);
 
