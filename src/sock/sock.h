@@ -27,6 +27,7 @@
 
 #include "sock/reason.h"
 #include "sock/sock_shm.h"
+#include "sock/upper.h"
 #include "stack/stack.h"
 
 #define SOCK_PASS (-4095)
@@ -113,13 +114,25 @@ void sock_set_nonblock(struct sock *s, bool on);
 uint32_t sock_events(struct sock *s);
 /* True: the kernel socket must be asked too, for these poll bits (listener, UDP: POLLIN). */
 bool sock_kernel_too(struct sock *s, short *kernel_events);
-/* Deliver net_shm.ready to watchers and sleepers.  Lock held; call before every unlock that may have made something ready. */
-void ready_flush(struct stack *st);
+/* Deliver net_shm.ready to watchers.  Lock held.  Returns the doorbells to ring once the lock is dropped. */
+uint32_t ready_flush(struct stack *st);
+/* The unlock of everything that may have made a socket ready. */
 static inline void sock_unlock(struct stack *st)
 {
+	uint32_t ring = 0;
+
 	if (unlikely(!shm_list_empty(st->net.base, &st->net.shm->ready)))
-		ready_flush(st);
+		ring = ready_flush(st);
 	stack_unlock(st);
+	if (unlikely(ring))
+		stack_ring(st, ring);
+}
+/* poll(2) bits of EP_* bits, and back. */
+static inline uint32_t ready_to_poll(uint32_t ep_events)
+{
+	return ((ep_events & EP_IN) ? POLLIN | POLLRDNORM : 0) | ((ep_events & EP_OUT) ? POLLOUT | POLLWRNORM : 0) |
+	       ((ep_events & EP_ERR) ? POLLERR : 0) | ((ep_events & EP_HUP) ? POLLHUP : 0) |
+	       ((ep_events & EP_RDHUP) ? POLLRDHUP : 0) | ((ep_events & EP_PRI) ? POLLPRI : 0);
 }
 
 enum sock_spin { SPIN_UDP_RECV = 1, SPIN_UDP_SEND = 2, SPIN_TCP_RECV = 4, SPIN_TCP_SEND = 8, SPIN_TCP_ACCEPT = 16, SPIN_TCP_CONNECT = 32, SPIN_SELECT = 64, SPIN_POLL = 128, SPIN_EPOLL = 256 };
@@ -135,22 +148,42 @@ int sock_wait(struct sock *s, uint32_t want, int kfd, short kwant, uint64_t dead
 
 /* ---- poll, select, epoll (poll.c, epoll.c) -------------------------------------------------- */
 
-/* What preload/ knows of each entry of a poll set: socks[i] or NULL for the kernel's. */
-int sock_poll(struct pollfd *fds, struct sock *const *socks, nfds_t n, const struct timespec *timeout,
+struct sock_epoll;			/* this process' view of an epoll descriptor */
+
+/* What preload/ knows of each entry of a poll set: an accelerated or undecided
+ * socket, an epoll set, or neither: the kernel's. */
+struct sock_pollee {
+	struct sock *s;
+	struct sock_epoll *e;
+};
+/* poll() and ppoll(); select() is made of it by preload/.  Number of entries with revents, or -errno. */
+int sock_poll(struct pollfd *fds, const struct sock_pollee *who, nfds_t n, const struct timespec *timeout,
 	      const sigset_t *sigmask, enum sock_spin spin);
 
-struct sock_epoll;			/* this process' view of an epoll descriptor */
 struct sock_epoll *sock_epoll_new(int epfd);
 void sock_epoll_get(struct sock_epoll *e);
 void sock_epoll_put(struct sock_epoll *e);	/* a descriptor of it was closed */
-/* SOCK_PASS: member is the kernel's (s == NULL or s->mode != SOCK_ACCEL). An undecided TCP or UDP
- * socket is remembered and joins when it is accelerated. */
-int sock_epoll_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct sock *s, struct epoll_event *ev);
+/* Complete: also makes the kernel's call where the member is the kernel's (s == NULL or s->mode != SOCK_ACCEL).
+ * An undecided socket is remembered and moves when it is accelerated.  @inner: @fd is itself an epoll set of ours. */
+int sock_epoll_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct sock *s, struct sock_epoll *inner,
+		   struct epoll_event *ev);
 int sock_epoll_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max,
 		    const struct timespec *timeout, const sigset_t *sigmask);
 /* Is anything ready (nested epoll, poll on an epoll descriptor)? */
 bool sock_epoll_ready(struct sock_epoll *e);
-/* An undecided socket became accelerated (or the kernel's): move its memberships. */
+/* An undecided socket became accelerated: move its memberships.  Called by the deciding call, no lock held. */
 void sock_epoll_decided(struct sock *s, int fd);
+/* A descriptor number is about to be closed: forget its undecided and kernel memberships (the kernel does so itself). */
+void sock_epoll_fd_closed(int fd);
+/* fork(): locks of all sets. */
+void sock_epoll_fork_prepare(void);
+void sock_epoll_fork_parent(void);
+void sock_epoll_fork_child(void);
+
+/* ---- for the keeper (reap.c): what the kernel does when a process dies ------------------------ */
+
+/* Clear a dead process' slot; sockets and sets that nobody else has are closed as the kernel would. Lock held.
+ * Names of sockets whose filters must go are appended to @ids (room for @max); returns their number. */
+uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t max);
 
 #endif

@@ -13,6 +13,8 @@
 #ifndef POSTERN_STACK_THREAD_H
 #define POSTERN_STACK_THREAD_H
 
+#include <time.h>
+
 #include "base/types.h"
 
 struct stack_thread {
@@ -21,6 +23,10 @@ struct stack_thread {
 	volatile uint32_t sig_pending;	/* a handler was deferred */
 	volatile uint32_t sig_count;	/* handlers run so far in this thread: a waiting call compares */
 	volatile uint32_t sig_norestart; /* of those, how many were installed without SA_RESTART */
+	/* While asleep: the time-out that the kernel is about to read.  A handler
+	 * sets *sleep_ts to zero, so that a signal between the last look and
+	 * the system call is not slept over. */
+	struct timespec *volatile sleep_ts;
 	uint32_t spin;			/* per-thread spin switches (onload_thread_set_spin), 0: the process' */
 	void *wait;			/* struct stack_wait of stack_wait.c: this thread's epoll descriptors */
 };
