@@ -111,7 +111,7 @@ static inline int xdp_rx_refill(struct vi *vi, const uint32_t *bufs, int n_bufs)
 	uint32_t prod = sh->fill_prod, n = (uint32_t)n_bufs, i;
 	uint32_t room = size - (prod - sh->fill_cons_cached);
 
-	if (room < n) {
+	if (room < n || room > size) {
 		/* Pairs with the release in __xskq_cons_release(). */
 		sh->fill_cons_cached = __atomic_load_n(vi->fill.consumer, __ATOMIC_ACQUIRE);
 		room = size - (prod - sh->fill_cons_cached);
