@@ -4,9 +4,11 @@
  *
  * The sum of 16-bit words modulo 65535 is also that of 32-bit and of 64-bit
  * words, so any width will do as long as no carry is lost.  Long pieces go
- * through vector registers: each 64-bit lane is split into two halves of 32
- * bits, added to lanes of 64, which cannot overflow before 2^32 additions.
- * No carry is needed, so nothing waits for the flags of the addition before.
+ * through vector registers, in lanes of 64 bits.  One accumulator adds the upper
+ * halves, which cannot overflow before 2^32 additions; another adds the whole
+ * lanes modulo 2^64.  Taking the first, shifted up, from the second leaves the
+ * sum of the lower halves, exactly: so no carry is needed, and nothing waits for
+ * the flags of the addition before.
  * The compiler's generic vectors become SSE2 or NEON; both are part of their
  * architecture's baseline, so no choice is made at run time.
  *
@@ -46,7 +48,6 @@ sum_bytes(uint8_t *dst, const uint8_t *p, size_t len, bool copy)
 	uint16_t q;
 
 	if (len >= STEP) {
-		const v2u64 low = { 0xffffffff, 0xffffffff };
 		v2u64 a = { 0, 0 }, b = { 0, 0 }, c = { 0, 0 }, d = { 0, 0 };
 
 		do {
@@ -60,20 +61,21 @@ sum_bytes(uint8_t *dst, const uint8_t *p, size_t len, bool copy)
 				store(dst + 48, v3);
 				dst += STEP;
 			}
-			a += v0 & low;
+			a += v0;
 			b += v0 >> 32;
-			c += v1 & low;
+			c += v1;
 			d += v1 >> 32;
-			a += v2 & low;
+			a += v2;
 			b += v2 >> 32;
-			c += v3 & low;
+			c += v3;
 			d += v3 >> 32;
 			p += STEP;
 			len -= STEP;
 		} while (len >= STEP);
-		a += b;
-		c += d;
+		b += d;
 		a += c;
+		a -= b << 32;
+		a += b;
 		s = a[0] + a[1];
 	}
 
