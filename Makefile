@@ -19,7 +19,7 @@ MESON   ?= meson
 M       := $(BUILD)/meson
 
 PROGS := src/tools/postern src/ctld/posternd src/keeper/postern-keeper
-LINKS := onload onload_stackdump
+LINKS := onload
 LIBS  := src/preload/libonload.so
 
 # sudo make: the tree stays the user's
@@ -66,7 +66,7 @@ check-san: deps
 	@$(MESON) compile -C $(BUILD)/tsan
 	@rc=0; for s in asan tsan; do echo "== $$s"; \
 	  ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	  TSAN_OPTIONS=halt_on_error=1 scripts/run-tests -t 4 $(BUILD)/$$s $(SAN_SUITES) || rc=1; done; \
+	  TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/scripts/tsan.supp scripts/run-tests -t 4 $(BUILD)/$$s $(SAN_SUITES) || rc=1; done; \
 	  $(GIVE_BACK); exit $$rc
 
 .PHONY: bench

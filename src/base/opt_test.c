@@ -225,10 +225,11 @@ static void set_by_name(void **state)
 static void sysctls_fill_what_nobody_named(void **state)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/tcp_keepalive_time", "r");
-	int secs;
+	int secs = 0;
 
-	if (!f || fscanf(f, "%d", &secs) != 1)
+	if (!f)
 		skip();
+	assert_int_equal(fscanf(f, "%d", &secs), 1);
 	fclose(f);
 	assert_int_equal(parse(ENV("EF_KEEPALIVE_PROBES=3")), 0);
 	opts_sysctl(&o);
