@@ -161,9 +161,11 @@ static void unres_expire(struct net *net)
 
 /* ---- the ring ---------------------------------------------------------------- */
 
-static void sent(struct net *net, struct pkt *p, bool consume)
+/* The last of a packet's frames is posted. */
+static inline void sent(struct net *net, const struct vi *vi, struct pkt *p, bool consume)
 {
 	p->flags |= PKT_F_IN_TX | (consume ? PKT_F_FREE_ON_TX : 0);
+	net->shm->tx_mask |= 1ull << (vi - net->vis);
 	NET_STAT(net, tx_pkts);
 }
 
@@ -183,12 +185,12 @@ static int post_chain(struct net *net, struct vi *vi, struct pkt *p, bool consum
 
 		if (rc < 0)
 			return rc;
-		f->flags |= PKT_F_IN_TX | (consume ? PKT_F_FREE_ON_TX : 0);
 		if (!more)
 			break;
+		f->flags |= PKT_F_IN_TX | (consume ? PKT_F_FREE_ON_TX : 0);
 		f = pkt_get(net, f->frag);
 	}
-	NET_STAT(net, tx_pkts);
+	sent(net, vi, f, consume);
 	return 0;
 }
 
@@ -205,7 +207,7 @@ static __cold int post_slow(struct net *net, struct vi *vi, struct pkt *p, bool 
 	} else {
 		rc = vi_tx_post(vi, pkt_id(net, p), p->off, p->len, false);
 		if (rc == 0)
-			sent(net, p, consume);
+			sent(net, vi, p, consume);
 	}
 	if (rc == 0)
 		return 0;
@@ -226,7 +228,7 @@ static inline int post(struct net *net, uint32_t vi_idx, struct pkt *p, bool con
 	if (unlikely(vi->shm->flags & VI_F_DOWN || p->frag != ID_NONE ||
 		     vi_tx_post(vi, pkt_id(net, p), p->off, p->len, false) < 0))
 		return post_slow(net, vi, p, consume);
-	sent(net, p, consume);
+	sent(net, vi, p, consume);
 	return 0;
 }
 

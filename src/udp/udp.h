@@ -42,8 +42,8 @@ void udp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 /* udp_rx_mcast - consumes; every member gets a copy. */
 void udp_rx_mcast(struct net *net, struct pkt *p, const struct rx_info *ri);
 
-/* udp_icmp - an ICMP error about a datagram of @ep. */
-void udp_icmp(struct net *net, struct ep *ep, const struct net_icmp *e);
+/* udp_icmp - an ICMP error about a datagram of @ep; @mtu: that of the path, or 0. */
+void udp_icmp(struct net *net, struct ep *ep, int err, bool hard, uint32_t mtu);
 
 /* udp_peek / udp_pop - first queued datagram (borrowed), and its removal (consumes the queue's hold; caller frees). */
 struct pkt *udp_peek(struct net *net, struct udp_ep *u);

@@ -9,20 +9,18 @@
 
 #include <errno.h>
 
-void udp_icmp(struct net *net, struct ep *ep, const struct net_icmp *e)
+void udp_icmp(struct net *net, struct ep *ep, int err, bool hard, uint32_t mtu)
 {
-	bool hard = e->hard;
-
-	if (e->mtu) {
-		net_pmtu(ep, e->mtu);
+	if (mtu) {
+		net_pmtu(ep, mtu);
 		udp_ep(ep)->dst_route.valid = 0;
 		hard = true;	/* path MTU discovery is on: the sender must learn of it */
 	}
-	if (e->err == 0)
+	if (err == 0)
 		return;
 	if (!(ep->flags & EP_F_RECVERR) && !(hard && ep->flags & EP_F_CONNECTED))
 		return;
-	ep->so_error = e->err;
+	ep->so_error = err;
 	/* Who waits to send or to receive gets the error. */
 	ep_ready(net, ep, EP_ERR);
 }

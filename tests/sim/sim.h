@@ -8,8 +8,8 @@
  *      ---+------ switch -+---------------+---
  *
  * Each host is an arena with its own engine, its own control-plane tables and one
- * device.  What a host sends passes its `link`: a queue served at `rate_bps`, then
- * `delay_ns`, then faults drawn from the world's seed.  Nothing reads a clock: time
+ * device (nic/sim).  What a host sends passes its `link`: a queue served at `rate_bps`,
+ * then `delay_ns`, then faults drawn from the world's seed.  Nothing reads a clock: time
  * moves from event to event, so the same seed gives the same run.
  *
  * A test makes a world, adds hosts, calls the engine (tcp_connect(&h->net, ...),
@@ -24,6 +24,7 @@
 
 #include "net/net.h"
 #include "cp/cp_writer.h"
+#include "nic/sim/sim.h"	/* struct sim_link: rate, delay, queue, faults */
 
 enum {
 	SIM_MAX_HOSTS = 16,
@@ -32,20 +33,6 @@ enum {
 
 struct sim;
 struct sim_host;
-
-/* Faults are per frame, in parts per million. */
-struct sim_link {
-	uint64_t rate_bps;		/* 0: infinite */
-	uint64_t delay_ns;		/* one way; default 50 us */
-	uint32_t queue_pkts;		/* frames that wait for the wire; more are dropped. 0: no limit */
-	uint32_t loss_ppm;
-	uint32_t dup_ppm;
-	uint32_t reorder_ppm;		/* delayed by reorder_ns more than the others */
-	uint64_t reorder_ns;
-	uint32_t corrupt_ppm;		/* one bit flipped anywhere behind the Ethernet header */
-	uint64_t completion_ns;		/* TX completion this long after the doorbell; 0: at once */
-	bool down;			/* everything is lost */
-};
 
 struct sim_host_conf {
 	uint32_t n_eps, n_frames;	/* 0: 1024, 4096 */
@@ -65,7 +52,7 @@ struct sim_host {
 	uint32_t idx;			/* 1, 2, ...: last octet of all addresses */
 	uint8_t mac[6];
 	struct ipaddr ip4, ip6;
-	struct sim_link link;		/* of what this host sends; change at will */
+	struct sim_link link;		/* of what this host sends (default: 50 us); change at will */
 	sim_event_fn on_event;		/* may be NULL: events are cleared */
 	void *arg;
 	bool asleep;			/* true: the host is not polled (a stopped process) */
@@ -77,13 +64,11 @@ struct sim_host {
 	struct cp cp;
 	struct vi vi;
 	struct vi_shm vi_shm;
-	struct sim_dev *dev;
+	int port;			/* of the switch: sim_host_stats() */
 	uint32_t fill_target;
-	uint64_t rx_frames, tx_frames;
-	uint64_t lost, duplicated, reordered, corrupted, queue_drops;
+	uint64_t rx_foreign;		/* frames for other MACs, which a NIC does not take */
 };
 
-enum sim_verdict { SIM_PASS, SIM_DROP };
 /* Sees every frame that leaves a host, before the faults; may rewrite it in place. */
 typedef enum sim_verdict (*sim_tap_fn)(struct sim_host *from, uint8_t *frame, size_t len, void *arg);
 
@@ -93,13 +78,20 @@ uint64_t sim_now(const struct sim *s);
 uint64_t sim_seed(const struct sim *s);
 /* Random bits of the world's generator (faults use another one: a test that draws
  * more numbers does not change them). */
-uint64_t sim_random(struct sim *s);
+uint64_t sim_rand(struct sim *s);
+/* What the link and the switch did to the frames of @h. */
+const struct sim_stats *sim_host_stats(const struct sim_host *h);
+/* Write all frames to a capture file. */
+void sim_capture(struct sim *s, const char *path);
 void sim_tap(struct sim *s, sim_tap_fn fn, void *arg);
 
 /* @conf NULL: defaults.  Hosts know each other's MACs at once unless no_neighbours. */
 struct sim_host *sim_host_add(struct sim *s, const struct sim_host_conf *conf);
 /* Add @to to @h's neighbour table (what the daemon would do after ARP). */
 void sim_neigh_add(struct sim_host *h, const struct sim_host *to);
+/* Any entry; @state: enum cp_neigh_state. */
+void sim_neigh_set(struct sim_host *h, const struct ipaddr *addr, const uint8_t mac[6],
+		   uint8_t state);
 
 /* Give a frame to a host's device as if it had come over the wire, at once. */
 void sim_inject(struct sim_host *to, const void *frame, size_t len);
