@@ -63,3 +63,11 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 	st->shm->procs[slot].pid = 0;
 	return n;
 }
+
+void sock_close_id(struct stack *st, uint32_t id)
+{
+	bool linger_zero = upper_sock(st, id)->linger_s == 0;
+
+	close_ep(st, id, linger_zero);
+	upper_sock_release(st, id);
+}

@@ -50,6 +50,15 @@ struct sock {
 	int32_t protocol;
 	struct sock *next_free;
 	uint64_t cookie;		/* 0: not asked yet */
+	uint64_t opts_set;		/* options set since socket(): bits of sockopt.c's table */
+	/* UDP: the kernel's share of the queue.  Whoever sees the kernel socket
+	 * readable sets the hint; without it an empty queue asks at intervals only. */
+	uint64_t kernel_asked_ns;
+	_Atomic uint8_t kernel_hint;
+	/* UDP: verdict about the last destination, by the stack lock */
+	uint8_t dst_ok;
+	uint32_t dst_gen;
+	struct ipaddr dst;
 };
 
 /* ---- process (sock_proc.c) ------------------------------------------------- */
@@ -66,6 +75,9 @@ struct stack *const *sock_stacks(void);
 void sock_fork_prepare(void);
 void sock_fork_parent(void);
 void sock_fork_child(void);
+void sock_fork_failed(void);	/* in place of sock_fork_parent(): there is no child */
+/* The process is about to exec: its sockets are found again by cookie (sock_probe). */
+void sock_exec_prepare(void);
 
 /* ---- life (sock.c) ------------------------------------------------------------ */
 
@@ -185,5 +197,7 @@ void sock_epoll_fork_child(void);
 /* Clear a dead process' slot; sockets and sets that nobody else has are closed as the kernel would. Lock held.
  * Names of sockets whose filters must go are appended to @ids (room for @max); returns their number. */
 uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t max);
+/* Close one socket for good, as at its last close(). Lock held. */
+void sock_close_id(struct stack *st, uint32_t id);
 
 #endif

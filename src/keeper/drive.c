@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * drive.c - polling a stack that nobody polls
+ *
+ * An application that computes for a while, or has died with connections in
+ * FIN_WAIT, still owes its peers ACKs and retransmissions.  The stack's heartbeat says when
+ * somebody last polled; while it is fresh the keeper does nothing.  When no
+ * process is left, or the heartbeat is old, it watches the AF_XDP sockets itself.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "keeper/keeper.h"
+
+enum {
+	TICK_MS = 10,
+	IDLE_TICK_MS = 100,
+	FRESH_NS = 5 * 1000 * 1000,	/* somebody polls */
+	STALE_NS = 50 * 1000 * 1000,	/* nobody will, for now */
+};
+
+void drive_poll(struct keeper *k)
+{
+	struct stack *st = k->st;
+	struct kp_neigh neigh = { .ifindex = 0 };
+	struct ipaddr nexthop;
+	bool more;
+
+	if (!st || !stack_trylock(st))
+		return;
+	stack_poll(st);
+	st->shm->keeper_polls++;
+	sock_unlock(st);
+	while (st->net.shm->defer_n) {
+		stack_lock(st);
+		more = net_next_unresolved(&st->net, &neigh.ifindex, &nexthop);
+		stack_unlock(st);
+		if (!more)
+			break;
+		memcpy(neigh.addr, nexthop.b, sizeof(neigh.addr));
+		conv_send(k, &neigh, KP_NEIGH, sizeof(neigh), 0);
+	}
+}
+
+static void watch_xsks(struct keeper *k)
+{
+	struct stack *st = k->st;
+
+	for (; k->watched_vis < st->net.n_vis; k->watched_vis++)
+		if (keeper_watch(k, st->vis[k->watched_vis].fd, KEEPER_EV_XSK, k->watched_vis, EPOLLIN | EPOLLET) < 0)
+			break;
+}
+
+static void unwatch_xsks(struct keeper *k)
+{
+	while (k->watched_vis) {
+		k->watched_vis--;
+		epoll_ctl(k->epfd, EPOLL_CTL_DEL, k->st->vis[k->watched_vis].fd, NULL);
+	}
+}
+
+/* A dead thread cannot lead, and nobody would take the role from it. */
+static void check_leader(struct stack *st)
+{
+	uint32_t leader = atomic_load(&st->shm->leader);
+
+	if (leader && sys2(SYS_tkill, leader, 0) == -ESRCH &&
+	    atomic_compare_exchange_strong(&st->shm->leader, &leader, 0))
+		stack_ring(st, (1u << STACK_N_DOORBELLS) - 1);
+}
+
+int drive_tick(struct keeper *k)
+{
+	struct stack *st;
+	uint64_t now, age;
+	bool busy;
+
+	if (!conv_try_init(k))
+		return IDLE_TICK_MS;
+	st = k->st;
+	if (k->n_vi)
+		conv_try_vis(k);
+	reap_tick(k);
+	now = clock_ns();
+	age = now - atomic_load_explicit(&st->shm->heartbeat_ns, memory_order_relaxed);
+	busy = st->net.shm->tcp_n_conns || st->net.shm->defer_n || st->net.shm->tx_mask;
+	if ((int64_t)age < FRESH_NS) {
+		unwatch_xsks(k);
+		return TICK_MS;
+	}
+	if (stack_work(st, now) || st->net.shm->defer_n)
+		drive_poll(k);
+	if ((int64_t)age > STALE_NS && busy) {
+		check_leader(st);
+		/* A leader that sleeps watches them itself. */
+		if (!atomic_load(&st->shm->leader))
+			watch_xsks(k);
+	}
+	return busy ? TICK_MS : IDLE_TICK_MS;
+}
