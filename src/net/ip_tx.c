@@ -102,6 +102,24 @@ static struct net_unres *unres_find(struct net *net, uint32_t ifindex, const str
 	return NULL;
 }
 
+/* Forget next hops that are known now, or that nobody wanted for long. */
+static void unres_expire(struct net *net)
+{
+	struct net_shm *sh = net->shm;
+	uint8_t mac[6];
+
+	for (uint32_t i = 0; i < sh->unres_n && i < NET_MAX_UNRES; ) {
+		struct net_unres *u = &sh->unres[i];
+		uint64_t keep_ns = (sh->conf.defer_max_ms + NEIGH_ASK_MS) * NSEC_PER_MSEC;
+
+		if (cp_neigh(net->cp, u->ifindex, &u->nexthop, mac) == CP_NEIGH_VALID ||
+		    net->now - u->wanted_ns > keep_ns)
+			*u = sh->unres[--sh->unres_n];
+		else
+			i++;
+	}
+}
+
 /* Note that @nexthop is wanted.  False: asked for, and it does not answer. */
 static bool unres_want(struct net *net, uint32_t ifindex, const struct ipaddr *nexthop, int state)
 {
@@ -109,16 +127,19 @@ static bool unres_want(struct net *net, uint32_t ifindex, const struct ipaddr *n
 	struct net_shm *sh = net->shm;
 
 	if (!u) {
-		/* A full table: the packet waits without, its timer asks again. */
+		if (sh->unres_n >= NET_MAX_UNRES)
+			unres_expire(net);
+		/* A full table: the packet waits without, the next one asks. */
 		if (sh->unres_n >= NET_MAX_UNRES)
 			return true;
 		if (sh->unres_n + sh->defer_n == 0)
 			sh->defer_retry_ns = net->now + RETRY_MS * NSEC_PER_MSEC;
 		sh->unres[sh->unres_n++] = (struct net_unres){
-			.nexthop = *nexthop, .ifindex = ifindex, .since_ns = net->now,
+			.nexthop = *nexthop, .ifindex = ifindex, .wanted_ns = net->now,
 		};
 		return true;
 	}
+	u->wanted_ns = net->now;
 	return state != CP_NEIGH_FAILED || !u->asked ||
 	       net->now - u->asked_ns < NEIGH_ASK_MS * NSEC_PER_MSEC;
 }
@@ -127,6 +148,7 @@ bool net_next_unresolved(struct net *net, uint32_t *ifindex, struct ipaddr *next
 {
 	struct net_shm *sh = net->shm;
 
+	unres_expire(net);
 	for (uint32_t i = 0; i < sh->unres_n && i < NET_MAX_UNRES; i++) {
 		struct net_unres *u = &sh->unres[i];
 
@@ -139,24 +161,6 @@ bool net_next_unresolved(struct net *net, uint32_t *ifindex, struct ipaddr *next
 		return true;
 	}
 	return false;
-}
-
-/* Forget next hops that are known now, or that nobody wanted for long. */
-static void unres_expire(struct net *net)
-{
-	struct net_shm *sh = net->shm;
-	uint8_t mac[6];
-
-	for (uint32_t i = 0; i < sh->unres_n && i < NET_MAX_UNRES; ) {
-		struct net_unres *u = &sh->unres[i];
-		uint64_t keep_ns = (sh->conf.defer_max_ms + NEIGH_ASK_MS) * NSEC_PER_MSEC;
-
-		if (cp_neigh(net->cp, u->ifindex, &u->nexthop, mac) == CP_NEIGH_VALID ||
-		    net->now - u->since_ns > keep_ns)
-			*u = sh->unres[--sh->unres_n];
-		else
-			i++;
-	}
 }
 
 /* ---- the ring ---------------------------------------------------------------- */

@@ -109,7 +109,7 @@ struct net_unres {
 	struct ipaddr nexthop;
 	uint32_t ifindex;
 	uint32_t asked;			/* times that the owner was told */
-	uint64_t since_ns;		/* first wanted */
+	uint64_t wanted_ns;		/* last time that a packet needed it */
 	uint64_t asked_ns;		/* last told */
 };
 enum { NET_MAX_UNRES = 32 };
