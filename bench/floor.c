@@ -286,7 +286,8 @@ static int ping(struct end *e, const struct options *o)
 		return -EIO;
 	}
 	qsort(half, (size_t)got, sizeof(*half), by_value);
-	printf("floor mode=echo unit=half_rtt_ns n=%ld lost=%ld min=%u p50=%u p90=%u p99=%u p99.9=%u max=%u zc=%d generic=%d\n",
+	printf("floor mode=echo unit=half_rtt_ns n=%ld lost=%ld min=%u p50=%u p90=%u p99=%u "
+	       "p99.9=%u max=%u zc=%d generic=%d\n",
 	       got, lost, half[0], half[got / 2], half[got * 9 / 10], half[got * 99 / 100],
 	       half[got * 999 / 1000], half[got - 1], !!(e->shm.flags & VI_F_ZEROCOPY),
 	       !!(e->shm.flags & VI_F_GENERIC));

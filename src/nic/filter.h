@@ -29,8 +29,10 @@ enum nic_filter_kind {
 };
 
 enum {
-	NIC_FILTER_F_SYN_ONLY = 1u << 0,	/* TCP, LOCAL and WILDCARD: only SYN without ACK; all else looks further */
-	NIC_FILTER_F_REPLACE  = 1u << 8,	/* takes over the key if another set has it, instead of -EEXIST */
+	/* TCP, LOCAL and WILDCARD: only SYN without ACK; all else looks further */
+	NIC_FILTER_F_SYN_ONLY = 1u << 0,
+	/* takes over the key if another set has it, instead of -EEXIST */
+	NIC_FILTER_F_REPLACE  = 1u << 8,
 };
 
 struct nic_filter {

@@ -579,6 +579,85 @@ static void the_program_goes_with_its_last_holder(void **state)
 	enter(t.ns_a);
 }
 
+/* Frames of ours that came out at B. */
+static int arrived_at_b(int want)
+{
+	uint64_t end = now_ms() + 500;
+	uint8_t b[64];
+	int n = 0;
+
+	while (n < want && now_ms() < end)
+		if (recv(t.inject_b, b, sizeof(b), MSG_DONTWAIT) == 60 && b[12] == 0x88 && b[13] == 0xb5)
+			n++;
+	return n;
+}
+
+/* From the top of packet memory: the bottom is in the fill ring. */
+static void post(uint32_t i)
+{
+	uint32_t buf = N_FRAMES - 1 - i;
+	uint8_t *p = t.frames + ((size_t)buf << SHIFT) + 256;
+
+	memset(p, 0, 60);
+	memcpy(p, "\2\0\0\0\11\2\2\0\0\0\11\1\x88\xb5", 14);	/* local experimental type */
+	assert_int_equal(vi_tx_post(&t.vi, buf, 256, 60, false), 0);
+}
+
+static int completions(int want)
+{
+	uint64_t end = now_ms() + 500;
+	uint32_t done[32];
+	int n = 0;
+
+	while (n < want && now_ms() < end)
+		n += vi_tx_poll(&t.vi, done, 32);
+	return n;
+}
+
+static void one_kick_sends_a_full_ring(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 128; i++)
+		post(i);
+	assert_int_equal(vi_tx_post(&t.vi, 300, 256, 60, false), -EAGAIN);
+	assert_int_equal(vi_tx_kick(&t.vi), 0);
+	assert_int_equal(t.shm.tx_unkicked, 0);
+	assert_int_equal(arrived_at_b(128), 128);
+	assert_int_equal(completions(128), 128);
+	assert_int_equal(t.shm.tx_inflight, 0);
+}
+
+static void a_link_that_is_down_says_so_and_comes_back(void **state)
+{
+	(void)state;
+	assert_int_equal(run_in(t.ns_a, "ip link set pt-nic-a down"), 0);
+	post(0);
+	assert_int_equal(vi_tx_kick(&t.vi), -ENETDOWN);
+	assert_false(t.shm.flags & VI_F_DOWN);
+	assert_int_equal(run_in(t.ns_a, "ip link set pt-nic-a up"), 0);
+	usleep(300000);
+	assert_int_equal(vi_tx_kick(&t.vi), 0);	/* what was posted was not lost */
+	assert_int_equal(arrived_at_b(1), 1);
+	assert_int_equal(completions(1), 1);
+}
+
+/* Last: takes the device away. */
+static void a_device_that_is_gone_is_noticed(void **state)
+{
+	int fds[XDP_FD_MAX];
+	struct xdp_prog *p;
+
+	(void)state;
+	assert_int_equal(run_in(t.ns_a, "ip link del pt-nic-a"), 0);
+	post(0);
+	assert_int_equal(vi_tx_kick(&t.vi), -ENXIO);
+	assert_true(t.shm.flags & VI_F_DOWN);
+	xdp_prog_fds(t.prog, fds);
+	assert_int_equal(xdp_prog_from_fds(t.if_a, fds, &p), -ENOLINK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -606,6 +685,9 @@ int main(void)
 		cmocka_unit_test(a_dead_sockets_frames_do_not_reach_the_kernel),
 		cmocka_unit_test(refuses_to_join_a_foreign_program),
 		cmocka_unit_test(the_program_goes_with_its_last_holder),
+		cmocka_unit_test(one_kick_sends_a_full_ring),
+		cmocka_unit_test(a_link_that_is_down_says_so_and_comes_back),
+		cmocka_unit_test(a_device_that_is_gone_is_noticed),
 	};
 	int probe;
 
