@@ -32,7 +32,7 @@ void drive_poll(struct keeper *k)
 	stack_poll(st);
 	st->shm->keeper_polls++;
 	sock_unlock(st);
-	while (st->net.shm->defer_n) {
+	while (stack_wants_resolve(st)) {
 		stack_lock(st);
 		more = net_next_unresolved(&st->net, &neigh.ifindex, &nexthop);
 		stack_unlock(st);
@@ -84,12 +84,12 @@ int drive_tick(struct keeper *k)
 	reap_tick(k);
 	now = clock_ns();
 	age = now - atomic_load_explicit(&st->shm->heartbeat_ns, memory_order_relaxed);
-	busy = st->net.shm->tcp_n_conns || st->net.shm->defer_n || st->net.shm->tx_mask;
+	busy = st->net.shm->tcp_n_conns || stack_wants_resolve(st) || st->net.shm->tx_mask;
 	if ((int64_t)age < FRESH_NS) {
 		unwatch_xsks(k);
 		return TICK_MS;
 	}
-	if (stack_work(st, now) || st->net.shm->defer_n)
+	if (stack_work(st, now) || stack_wants_resolve(st))
 		drive_poll(k);
 	if ((int64_t)age > STALE_NS && busy) {
 		check_leader(st);

@@ -484,7 +484,7 @@ static int look(struct sock_epoll *e, struct epoll_event *ev, int max, uint64_t 
 			n += collect(st, e->share[k].set, ev + n, max - n);
 			stack_unlock(st);
 		}
-		if (unlikely(st->net.shm->defer_n))
+		if (stack_wants_resolve(st))
 			stack_resolve(st);
 	}
 	return n;

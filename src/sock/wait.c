@@ -181,7 +181,7 @@ static int spin(struct waiting *w, uint64_t spin_ns)
 				return 1;
 			kernel_next = now + kernel_every;
 		}
-		if (unlikely(st->net.shm->defer_n))
+		if (stack_wants_resolve(st))
 			stack_resolve(st);
 		if (w->deadline && now >= w->deadline)
 			return 0;

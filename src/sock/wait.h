@@ -31,7 +31,7 @@ static inline void wait_poll(struct stack *st)
 	stack_lock(st);
 	stack_poll(st);
 	sock_unlock(st);
-	if (unlikely(st->net.shm->defer_n))
+	if (stack_wants_resolve(st))
 		stack_resolve(st);
 }
 

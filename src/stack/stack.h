@@ -146,6 +146,10 @@ void stack_fill_vi(struct stack *st, uint32_t i);
 bool stack_work(struct stack *st, uint64_t now_ns);
 
 /* After the lock was dropped: ask the daemon for next hops that packets wait for. */
+static inline bool stack_wants_resolve(const struct stack *st)
+{
+	return unlikely(st->net.shm->defer_n | st->net.shm->unres_n);
+}
 void stack_resolve(struct stack *st);
 
 /* ---- sleeping and waking (stack_wait.c), design 3.6 ----------------------- */

@@ -183,7 +183,7 @@ int stack_poll(struct stack *st)
 	net_tx_reap(net);
 	if (unlikely(timer_due(&net->shm->wheel, net->now)))
 		work += run_timers(st);
-	if (unlikely(net->shm->defer_n) && net->shm->defer_gen != cp_gen(net->cp))
+	if (net_deferred_due(net))
 		net_retry_deferred(net);
 	NET_STAT(net, polls);
 	if (work)

@@ -182,7 +182,7 @@ int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
 
 	if (!w || !w->leader)
 		return -1;
-	if (st->net.shm->defer_n)
+	if (stack_wants_resolve(st))
 		return (int64_t)NSEC_PER_MSEC;	/* a neighbour's answer comes by the table, silently */
 	next = timer_next_ns(st->net.base, &st->net.shm->wheel);
 	if (next == UINT64_MAX)
