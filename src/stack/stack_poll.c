@@ -181,6 +181,10 @@ int stack_poll(struct stack *st)
 	for (uint32_t i = 0; i < net->n_vis; i++)
 		work += poll_vi(st, i);
 	net_tx_reap(net);
+	/* A device that was full at the last doorbell wants another. */
+	for (uint32_t i = 0; i < net->n_vis; i++)
+		if (unlikely(st->vis[i].shm->tx_unkicked))
+			net->shm->tx_mask |= 1ull << i;
 	if (unlikely(timer_due(&net->shm->wheel, net->now)))
 		work += run_timers(st);
 	if (net_deferred_due(net))
@@ -194,7 +198,7 @@ int stack_poll(struct stack *st)
 bool stack_work(struct stack *st, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < st->net.n_vis; i++)
-		if (vi_rx_ready(&st->vis[i]))
+		if (vi_rx_ready(&st->vis[i]) || st->vis[i].shm->tx_unkicked)
 			return true;
 	return timer_due(&st->net.shm->wheel, now_ns);
 }
