@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -248,10 +249,14 @@ static void __attribute__((noreturn)) exec_daemon(const char *path, int ready_fd
 static void daemon_env(char *env[], size_t room)
 {
 	extern char **environ;
+	char **e = environ;
 	size_t n = 0;
 
 	env[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	for (char **e = environ; e && *e && n + 1 < room; e++)
+	/* Nor, in a set-user-ID program, to whoever called it. */
+	if (getauxval(AT_SECURE))
+		e = NULL;
+	for (; e && *e && n + 1 < room; e++)
 		if (strncmp(*e, "POSTERN_", 8) == 0)
 			env[n++] = *e;
 	env[n] = NULL;

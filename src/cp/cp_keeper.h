@@ -7,10 +7,14 @@
  *	postern-keeper --fd N
  *
  * with N its end (no other descriptors but 0, 1 and 2 are open), already as the
- * uid that shall keep the stack, without capabilities.  Every message is one
- * message of union kp_msg with descriptors as SCM_RIGHTS in the order stated.  Nothing is
- * acknowledged; messages keep their order; neither side blocks on sending: the
- * keeper keeps what it could not send (EAGAIN) and tries again on its next tick.
+ * uid that shall keep the stack, without capabilities.  The keeper's first act is
+ * prctl(PR_SET_DUMPABLE, 0): other processes of `nobody` must not read root's
+ * arena out of it.
+ *
+ * Every message is one of union kp_msg, with descriptors as SCM_RIGHTS in the
+ * order stated.  Nothing is acknowledged; messages keep their order; neither side
+ * blocks on sending: the keeper keeps what it could not send (EAGAIN) and tries
+ * again on its next tick.
  *
  *   posternd -> keeper                         keeper -> posternd
  *   KP_INIT       first, once                  KP_READY      after KP_INIT: arena mapped
@@ -30,7 +34,8 @@
  * messages that it has seen (all its life, KP_F_AGAIN or not).  posternd answers
  * KP_QUIT if no process joined meanwhile; else a KP_PROC is under way and the
  * keeper goes on, and says KP_DONE again when that one is gone.  A stack whose
- * keeper saw no KP_PROC at all says KP_DONE after 10 s.
+ * keeper saw no KP_PROC at all says KP_DONE after 10 s.  A KP_DONE that stays
+ * without answer for 30 s (posternd is away): exit.
  *
  * posternd may be restarted: its end of the pair is kept by the fd-holder, so the
  * keeper sees only silence.  End of file means that posternd and the holder are

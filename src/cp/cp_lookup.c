@@ -123,8 +123,8 @@ static const struct cp_link *find_link(const struct cp_shm *shm, uint32_t ifinde
 	return NULL;
 }
 
-static int find_neigh(const struct cp_shm *shm, uint32_t ifindex,
-		      const struct cp_addr128 *a, uint8_t mac[6])
+static const struct cp_neigh *find_entry(const struct cp_shm *shm, uint32_t ifindex,
+					 const struct cp_addr128 *a)
 {
 	uint32_t i = cp_neigh_slot(ifindex, a);
 
@@ -133,13 +133,23 @@ static int find_neigh(const struct cp_shm *shm, uint32_t ifindex,
 
 		if (e->ifindex == 0)
 			break;
-		if (e->ifindex != ifindex || !addr_eq(&e->addr, a))
-			continue;
-		memcpy(mac, e->mac, 6);
-		return e->state;
+		if (e->ifindex == ifindex && addr_eq(&e->addr, a))
+			return e;
 	}
-	memset(mac, 0, 6);
-	return CP_NEIGH_NONE;
+	return NULL;
+}
+
+static int find_neigh(const struct cp_shm *shm, uint32_t ifindex,
+		      const struct cp_addr128 *a, uint8_t mac[6])
+{
+	const struct cp_neigh *e = find_entry(shm, ifindex, a);
+
+	if (!e) {
+		memset(mac, 0, 6);
+		return CP_NEIGH_NONE;
+	}
+	memcpy(mac, e->mac, 6);
+	return e->state;
 }
 
 /* The sorted table makes the first match the longest.  With @local only routes of
@@ -445,6 +455,23 @@ int cp_neigh(const struct cp *cp, uint32_t ifindex, const void *addr, uint8_t ma
 		state = find_neigh(cp->shm, ifindex, &a, mac);
 	} while (!section_end(cp->shm, &sec));
 	return state;
+}
+
+int cp_neigh_entry(const struct cp *cp, uint32_t ifindex, const void *addr, struct cp_neigh *out)
+{
+	struct section sec = { 0 };
+	const struct cp_neigh *e;
+	struct cp_addr128 a;
+
+	memcpy(&a, addr, sizeof(a));
+	do {
+		if (!section_begin(cp->shm, &sec))
+			return -ENOENT;
+		e = find_entry(cp->shm, ifindex, &a);
+		if (e)
+			*out = *e;
+	} while (!section_end(cp->shm, &sec));
+	return e ? 0 : -ENOENT;
 }
 
 int cp_link_get(const struct cp *cp, uint32_t ifindex, struct cp_link *out)

@@ -49,6 +49,9 @@ int cp_route(const struct cp *cp, const void *dst, const void *src, uint32_t oif
 /* cp_neigh - next hop's MAC; fills @mac and returns enum cp_neigh_state. */
 int cp_neigh(const struct cp *cp, uint32_t ifindex, const void *addr, uint8_t mac[6]);
 
+/* cp_neigh_entry - the whole entry, for tools and the daemon: 0 or -ENOENT. */
+int cp_neigh_entry(const struct cp *cp, uint32_t ifindex, const void *addr, struct cp_neigh *out);
+
 /* cp_link_get / by name: 0 or -ENODEV. */
 int cp_link_get(const struct cp *cp, uint32_t ifindex, struct cp_link *out);
 int cp_link_find(const struct cp *cp, const char *name, struct cp_link *out);

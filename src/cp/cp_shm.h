@@ -85,7 +85,7 @@ struct cp_neigh {
 	uint32_t ifindex;	/* 0: free slot */
 	uint8_t mac[6];
 	uint8_t state;		/* enum cp_neigh_state */
-	uint8_t pad;
+	uint8_t nud;		/* NUD_* as the kernel said */
 };
 
 struct cp_shm {
