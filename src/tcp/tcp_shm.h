@@ -56,6 +56,7 @@ enum {
 	TCP_F_SYN_ACKED = 1u << 24,	/* the peer's final ACK came, accept was deferred */
 	TCP_F_PUSH_NOW  = 1u << 25,	/* override of Nagle and CORK is due: send what there is */
 	TCP_F_UNDO      = 1u << 26,	/* prior_cwnd may still prove right */
+	TCP_F_PTO       = 1u << 27,	/* the REXMIT timer is to send a tail loss probe */
 };
 
 /* Congestion control algorithms, values of tcp_conn.cc. */
@@ -81,7 +82,6 @@ struct tcp_conn {
 	uint32_t rxq_bytes, rxq_frames;
 	uint32_t rcv_last_ack;		/* rcv_nxt when we last sent an ACK */
 
-	_Alignas(CACHE_LINE)
 	uint64_t delack_deadline;	/* 0: no ACK is owed; the timer may fire earlier */
 	uint64_t delack_armed;		/* when t_delack fires; UINT64_MAX: it is not pending */
 	uint64_t rexmit_deadline;	/* 0: nothing to wait for */
@@ -136,7 +136,7 @@ struct tcp_conn {
 	struct tcp_range rsack[4];
 	struct tcp_range dsack;		/* start == end: none */
 	uint32_t rcv_adv;		/* highest right window edge promised */
-	uint32_t ts_recent_s;		/* seconds of `now` when ts_recent was set */
+	uint32_t ts_recent_s;		/* now / 2^30 ns when ts_recent was set */
 	/* receive buffer tuning */
 	uint32_t rcv_rtt_us;
 	uint32_t rcv_copied;		/* bytes read in this interval */
@@ -157,7 +157,7 @@ struct tcp_conn {
 	/* congestion control (RFC 9438) */
 	uint64_t cc_epoch_ns;
 	uint32_t cc_w_max, cc_k_ms, cc_w_est, cc_acked;
-	uint32_t cc_origin, cc_hystart;
+	uint32_t cc_origin;
 
 	/* listener's queues */
 	uint32_t listener;		/* id of the listener, while embryonic or unaccepted */
