@@ -32,16 +32,15 @@
 
 #include "base/hash.h"
 
-static bool flow_eq(const struct flow *a, const struct flow *b)
+static inline bool flow_eq(const struct flow *a, const struct flow *b)
 {
-	uint64_t x[5], y[5];
+	const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
 
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
+	/* Ports first: they differ most often. */
+	return x[4] == y[4] && x[3] == y[3] && x[1] == y[1] && x[2] == y[2] && x[0] == y[0];
 }
 
-static uint32_t *conn_chain(const struct net *net, const struct flow *flow)
+static inline uint32_t *conn_chain(const struct net *net, const struct flow *flow)
 {
 	return &net->conn_table[hash_flow(flow, net->hash_seed) & net->conn_mask];
 }
@@ -58,7 +57,7 @@ static uint32_t *chain_of(const struct net *net, const struct flow *flow)
 	return flow->rport.be ? conn_chain(net, flow) : local_chain(net, flow->proto, flow->lport);
 }
 
-static bool bound_ok(const struct ep *ep, uint32_t ifindex)
+static inline bool bound_ok(const struct ep *ep, uint32_t ifindex)
 {
 	return ep->bound_if == 0 || ep->bound_if == ifindex;
 }
@@ -114,7 +113,8 @@ static struct ep *nth_of_group(struct net *net, const struct flow *f, uint32_t i
 	return NULL;
 }
 
-static struct ep *find_local(struct net *net, const struct flow *f, uint32_t ifindex)
+static __attribute__((noinline)) struct ep *
+find_local(struct net *net, const struct flow *f, uint32_t ifindex)
 {
 	uint32_t id = *local_chain(net, f->proto, f->lport);
 	uint32_t best = 0, group = 0;
@@ -144,16 +144,17 @@ static struct ep *find_local(struct net *net, const struct flow *f, uint32_t ifi
 	return nth_of_group(net, f, ifindex, best, (uint32_t)(h * group >> 32));
 }
 
-static struct ep *find_conn(struct net *net, const struct flow *flow, uint32_t ifindex,
-			    bool any_if)
+static inline struct ep *find_conn(struct net *net, const struct flow *flow, uint32_t ifindex,
+				   bool any_if)
 {
 	uint32_t id = *conn_chain(net, flow);
 
-	for (; id < net->n_eps; id = ep_get(net, id)->hash_next) {
+	while (id < net->n_eps) {
 		struct ep *ep = ep_get(net, id);
 
-		if (likely(flow_eq(&ep->flow, flow)) && (any_if || bound_ok(ep, ifindex)))
+		if (likely(flow_eq(&ep->flow, flow)) && (any_if || likely(bound_ok(ep, ifindex))))
 			return ep;
+		id = ep->hash_next;
 	}
 	return NULL;
 }
@@ -167,7 +168,7 @@ struct ep *demux_find(struct net *net, const struct flow *flow, uint32_t ifindex
 {
 	struct ep *ep = find_conn(net, flow, ifindex, false);
 
-	return ep ? ep : find_local(net, flow, ifindex);
+	return likely(ep) ? ep : find_local(net, flow, ifindex);
 }
 
 struct ep *demux_next_mcast(struct net *net, const struct flow *flow, uint32_t ifindex,

@@ -166,16 +166,18 @@ bool net_next_unresolved(struct net *net, uint32_t *ifindex, struct ipaddr *next
 /* ---- the ring ---------------------------------------------------------------- */
 
 /* The last of a packet's frames is posted. */
-static inline void sent(struct net *net, const struct vi *vi, struct pkt *p, bool consume)
+static inline void sent(struct net *net, uint32_t vi_idx, struct pkt *p, bool consume)
 {
-	p->flags |= PKT_F_IN_TX | (consume ? PKT_F_FREE_ON_TX : 0);
-	net->shm->tx_mask |= 1ull << (vi - net->vis);
+	_Static_assert((int)PKT_F_FREE_ON_TX == 2 * (int)PKT_F_IN_TX, "no branch");
+	p->flags |= PKT_F_IN_TX + (uint32_t)consume * PKT_F_FREE_ON_TX;
+	net->shm->tx_mask |= 1ull << vi_idx;
 	NET_STAT(net, tx_pkts);
 }
 
 /* All frames of a chain, or none. */
-static int post_chain(struct net *net, struct vi *vi, struct pkt *p, bool consume)
+static int post_chain(struct net *net, uint32_t vi_idx, struct pkt *p, bool consume)
 {
+	struct vi *vi = &net->vis[vi_idx];
 	struct pkt *f = p;
 	uint32_t n = 1;
 
@@ -194,24 +196,25 @@ static int post_chain(struct net *net, struct vi *vi, struct pkt *p, bool consum
 		f->flags |= PKT_F_IN_TX | (consume ? PKT_F_FREE_ON_TX : 0);
 		f = pkt_get(net, f->frag);
 	}
-	sent(net, vi, f, consume);
+	sent(net, vi_idx, f, consume);
 	return 0;
 }
 
 /* The ring was full, or the packet is a chain. */
-static __cold int post_slow(struct net *net, struct vi *vi, struct pkt *p, bool consume)
+static __cold int post_slow(struct net *net, uint32_t vi_idx, struct pkt *p, bool consume)
 {
+	struct vi *vi = &net->vis[vi_idx];
 	int rc;
 
 	net_tx_reap(net);
 	if (vi->shm->flags & VI_F_DOWN) {
 		rc = -ENETDOWN;
 	} else if (p->frag < net->n_frames) {
-		rc = post_chain(net, vi, p, consume);
+		rc = post_chain(net, vi_idx, p, consume);
 	} else {
 		rc = vi_tx_post(vi, pkt_id(net, p), p->off, p->len, false);
 		if (rc == 0)
-			sent(net, vi, p, consume);
+			sent(net, vi_idx, p, consume);
 	}
 	if (rc == 0)
 		return 0;
@@ -231,8 +234,8 @@ static inline int post(struct net *net, uint32_t vi_idx, struct pkt *p, bool con
 
 	if (unlikely(vi->shm->flags & VI_F_DOWN || p->frag != ID_NONE ||
 		     vi_tx_post(vi, pkt_id(net, p), p->off, p->len, false) < 0))
-		return post_slow(net, vi, p, consume);
-	sent(net, vi, p, consume);
+		return post_slow(net, vi_idx, p, consume);
+	sent(net, vi_idx, p, consume);
 	return 0;
 }
 
@@ -371,23 +374,25 @@ static inline uint8_t hop_limit(const struct net *net, const struct ep *ep,
 	return v4 ? net->shm->conf.ttl4 : net->shm->conf.ttl6;
 }
 
-static inline void put_ip4(struct net *net, const struct ep *ep, uint8_t ttl,
-			   const struct ipaddr *src, const struct ipaddr *dst,
-			   uint8_t proto, struct pkt *p)
+/* As ip4_put() and ip4_csum_set(), but summed in registers: the words are
+ *
+ *	a   0: version, length   8: TOS   16: total length   32: id   48: DF
+ *	b   0: TTL   8: protocol   16: checksum   32: source
+ *	c   0: destination
+ */
+static inline void put_ip4(struct net *net, const struct ep *ep, uint8_t ttl, be32_t src,
+			   be32_t dst, uint8_t proto, uint8_t *l3, uint32_t tot_len)
 {
-	uint8_t *l3 = pkt_l3(p);
+	uint64_t a, b, sum;
 
-	ip4_put(l3, &(struct ip4){
-		.src = ipaddr_to4(src),
-		.dst = ipaddr_to4(dst),
-		.tot_len = (uint16_t)(p->tot_len - ETH_HDR_LEN),
-		.id = net->shm->ip_id++,
-		.df = true,
-		.proto = proto,
-		.ttl = ttl,
-		.tos = ep->tos,
-	});
-	ip4_csum_set(l3);
+	a = 0x45 | (uint64_t)ep->tos << 8 | (uint64_t)to_be16((uint16_t)tot_len).be << 16 |
+	    (uint64_t)net->shm->ip_id++ << 32 | (uint64_t)to_be16(0x4000).be << 48;
+	b = ttl | (uint64_t)proto << 8 | (uint64_t)src.be << 32;
+	sum = (uint32_t)a + (a >> 32) + (uint32_t)b + (b >> 32) + dst.be;
+	b |= (uint64_t)csum_fold(csum_from64(sum)).be << 16;
+	memcpy(l3, &a, sizeof(a));
+	memcpy(l3 + 8, &b, sizeof(b));
+	memcpy(l3 + 16, &dst, sizeof(dst));
 }
 
 static inline void put_ip6(const struct ep *ep, uint8_t ttl, const struct ipaddr *src,
@@ -407,14 +412,17 @@ static inline void put_ip6(const struct ep *ep, uint8_t ttl, const struct ipaddr
 int ip_tx(struct net *net, struct ep *ep, const struct ep_route *rt, const struct ipaddr *src,
 	  const struct ipaddr *dst, uint8_t proto, struct pkt *p, bool consume)
 {
-	bool v4 = ipaddr_is4(dst);
+	bool v4 = likely(ipaddr_is4(dst));
 	uint8_t ttl = hop_limit(net, ep, dst, v4);
+	uint32_t off = p->l4_off - (v4 ? 14u + 20 : 14u + 40);
+	uint8_t *l2 = pkt_at(p, (uint16_t)off);
 
-	p->off = (uint16_t)(p->l4_off - ip_hdr_room(dst));
-	p->l3_off = (uint16_t)(p->off + ETH_HDR_LEN);
-	memcpy(pkt_l2(p), rt->l2, ETH_HDR_LEN);
+	p->off = (uint16_t)off;
+	p->l3_off = (uint16_t)(off + ETH_HDR_LEN);
+	memcpy(l2, rt->l2, ETH_HDR_LEN);
 	if (likely(v4))
-		put_ip4(net, ep, ttl, src, dst, proto, p);
+		put_ip4(net, ep, ttl, ipaddr_to4(src), ipaddr_to4(dst), proto,
+			l2 + ETH_HDR_LEN, p->tot_len - ETH_HDR_LEN);
 	else
 		put_ip6(ep, ttl, src, dst, proto, p);
 	if (unlikely(!rt->valid))

@@ -136,6 +136,7 @@ void net_attach(struct net *net, void *base, size_t off, const struct cp *cp,
 	net->local_table = (uint32_t *)((char *)base + sh->local_table_off);
 	net->conn_mask = sh->conn_mask;
 	net->local_mask = sh->local_mask;
+	net->pkt_share = sh->n_frames - sh->n_frames / 4;
 	memcpy(&net->hash_seed, sh->secret, sizeof(net->hash_seed));
 }
 

@@ -42,6 +42,8 @@ struct net {
 	uint32_t n_vis;
 	/* copies, taken when attached, of what must not change under our feet */
 	uint32_t conn_mask, local_mask;
+	uint32_t pkt_share;		/* frames that one use may take */
+	uint32_t spare;
 	uint32_t *conn_table;		/* ids of chain heads */
 	uint32_t *local_table;
 	uint64_t hash_seed;
@@ -77,11 +79,12 @@ static inline struct pkt *pkt_rx(const struct net *net, uint32_t vi, const struc
 	struct pkt *p = pkt_get(net, ev->buf);
 	const struct vi_shm *sh = net->vis[vi].shm;
 
+	_Static_assert((int)VI_F_VIRTUAL == (int)PKT_F_PARTIAL_OK, "one mask, no branch");
 	p->next = p->frag = ID_NONE;
 	p->off = ev->off;
 	p->len = ev->len;
 	p->tot_len = ev->len;
-	p->flags = sh->flags & VI_F_VIRTUAL ? PKT_F_PARTIAL_OK : 0;
+	p->flags = sh->flags & VI_F_VIRTUAL;
 	p->where = PKT_USER;
 	p->vi = (uint8_t)vi;
 	p->stamp_ns = 0;

@@ -12,46 +12,41 @@
  */
 #include "net/net.h"
 
-static bool share_taken(const struct net_shm *sh, enum pkt_use use)
-{
-	uint32_t taken = use == PKT_FOR_RX ? sh->pkt_n_rx : sh->pkt_n_tx;
-
-	return taken >= sh->n_frames - sh->n_frames / 4;
-}
-
 static __cold struct pkt *refuse(struct net *net)
 {
 	NET_STAT(net, pkt_pressure);
 	return NULL;
 }
 
+/* The count of frames that @use has taken. */
+static inline uint32_t *taken_by(struct net_shm *sh, uint8_t use)
+{
+	return use == PKT_FOR_RX ? &sh->pkt_n_rx : &sh->pkt_n_tx;
+}
+
 struct pkt *pkt_alloc(struct net *net, enum pkt_use use)
 {
 	struct net_shm *sh = net->shm;
-	uint32_t id = sh->pkt_free_head;
+	uint32_t id = sh->pkt_free_head, *taken = taken_by(sh, use);
 	struct pkt *p;
 
 	/* The range check also covers ID_NONE, the end of the list. */
-	if (unlikely(id >= net->n_frames || share_taken(sh, use)))
+	if (unlikely(id >= net->n_frames || *taken >= net->pkt_share))
 		return refuse(net);
 
 	p = pkt_get(net, id);
+	++*taken;
 	sh->pkt_free_head = p->next;
-	sh->pkt_n_free--;
-	if (sh->pkt_n_free < sh->pkt_low_water)
+	if (--sh->pkt_n_free < sh->pkt_low_water)
 		sh->pkt_low_water = sh->pkt_n_free;
-	if (use == PKT_FOR_RX)
-		sh->pkt_n_rx++;
-	else
-		sh->pkt_n_tx++;
-	p->use = (uint8_t)use;
 	p->next = p->frag = ID_NONE;
 	p->flags = 0;
+	p->use = (uint8_t)use;
 	p->where = PKT_USER;
 	return p;
 }
 
-static void free_one(struct net *net, struct pkt *p)
+static inline void free_one(struct net *net, struct pkt *p)
 {
 	struct net_shm *sh = net->shm;
 
@@ -59,10 +54,7 @@ static void free_one(struct net *net, struct pkt *p)
 		p->flags |= PKT_F_FREE_ON_TX;
 		return;
 	}
-	if (p->use == PKT_FOR_RX)
-		sh->pkt_n_rx--;
-	else
-		sh->pkt_n_tx--;
+	--*taken_by(sh, p->use);
 	p->where = PKT_FREE;
 	p->next = sh->pkt_free_head;
 	sh->pkt_free_head = pkt_id(net, p);

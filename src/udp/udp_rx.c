@@ -53,47 +53,48 @@ static uint32_t sum_chain(const struct net *net, const struct pkt *p, uint32_t l
 	}
 }
 
-/* A checksum that is not simply right. */
-static __cold bool csum_slow(const struct pkt *p, const struct udp_hdr *h, uint32_t pseudo)
+/* Everything but a whole and right checksum over IPv4. */
+static __attribute__((noinline)) bool csum_slow(const struct net *net, const struct pkt *p,
+						const struct rx_info *ri, be16_t csum, uint32_t len)
 {
-	/* "No checksum" exists over IPv4 only. */
-	if (h->csum.be == 0)
-		return !(p->flags & PKT_F_IP6);
-	return p->flags & PKT_F_PARTIAL_OK && csum_is_pseudo(h->csum, pseudo);
-}
-
-static inline bool csum_good(const struct net *net, struct pkt *p, const struct udp_hdr *h,
-			     const struct rx_info *ri, uint32_t len)
-{
-	uint32_t pseudo, sum;
+	uint32_t pseudo = csum_pseudo(&ri->flow.raddr, &ri->flow.laddr, IPPROTO_UDP, len);
 
 	if (p->flags & PKT_F_CSUM_OK)
 		return true;
-	pseudo = csum_pseudo(&ri->flow.raddr, &ri->flow.laddr, IPPROTO_UDP, len);
-	/* On a virtual link the partial checksum is the usual one: asking for it
-	 * first saves the sum. */
-	if (p->flags & PKT_F_PARTIAL_OK && csum_is_pseudo(h->csum, pseudo))
+	/* "No checksum" exists over IPv4 only. */
+	if (csum.be == 0)
+		return !(p->flags & PKT_F_IP6);
+	if (p->flags & PKT_F_PARTIAL_OK && csum_is_pseudo(csum, pseudo))
 		return true;
-	if (likely(p->frag == ID_NONE))
-		sum = csum_partial(pkt_l4(p), len, pseudo);
-	else
-		sum = sum_chain(net, p, len, pseudo);
-	return likely(h->csum.be && csum_ok(sum)) || csum_slow(p, h, pseudo);
+	return csum_ok(sum_chain(net, p, len, pseudo));
 }
 
-/* udp_check - length and checksum; sets data_off, data_len.  False: a drop, counted. */
+/* Length and checksum; sets data_off, data_len.  False: a drop, counted. */
 static inline bool check(struct net *net, struct pkt *p, const struct rx_info *ri)
 {
-	struct udp_hdr h;
+	const uint8_t *l4 = pkt_l4(p);
+	uint64_t h, pseudo;
 	uint32_t len;
+	bool ok;
 
-	memcpy(&h, pkt_l4(p), sizeof(h));
-	len = from_be16(h.len);
+	memcpy(&h, l4, sizeof(h));	/* ports, length, checksum */
+	len = __builtin_bswap16((uint16_t)(h >> 32));
 	if (unlikely(len < UDP_HDR_LEN || len > ri->l4_len)) {
 		NET_DROP(net, udp_len);
 		return false;
 	}
-	if (unlikely(!csum_good(net, p, &h, ri, len))) {
+	if (likely(!(p->flags & (PKT_F_IP6 | PKT_F_PARTIAL_OK | PKT_F_CSUM_OK)) &&
+		   p->frag == ID_NONE && h >> 48)) {
+		/* csum_pseudo() of mapped addresses, whose prefix adds nothing. */
+		pseudo = (uint64_t)ri->flow.raddr.w[3] + ri->flow.laddr.w[3] +
+			 ((h >> 32 & 0xffff) + (IPPROTO_UDP << 8)) +
+			 (uint32_t)h + (h >> 32);
+		ok = csum_ok(csum_partial(l4 + UDP_HDR_LEN, len - UDP_HDR_LEN,
+					  csum_from64(pseudo)));
+	} else {
+		ok = csum_slow(net, p, ri, (be16_t){ (uint16_t)(h >> 48) }, len);
+	}
+	if (unlikely(!ok)) {
 		NET_DROP(net, l4_csum);
 		return false;
 	}
@@ -111,7 +112,7 @@ static inline bool room(const struct net *net, const struct udp_ep *u)
 {
 	/* One datagram is always taken into an empty queue, and one may go over
 	 * the limit, as the kernel does it. */
-	return u->rxq_bytes < max_t(uint32_t, u->rcvbuf, 1) && u->rxq_pkts < net->n_frames / 4;
+	return likely(u->rxq_bytes < u->rcvbuf) ? u->rxq_pkts < net->n_frames / 4 : !u->rxq_pkts;
 }
 
 bool udp_has_room(const struct net *net, const struct udp_ep *u)
@@ -132,7 +133,7 @@ void udp_drop_full(struct net *net, struct udp_ep *u)
 
 static inline void enqueue(struct net *net, struct udp_ep *u, struct pkt *p)
 {
-	uint32_t id = pkt_id(net, p);
+	uint32_t id = pkt_id(net, p), len = p->data_len;
 
 	p->where = PKT_RXQ;
 	p->next = ID_NONE;
@@ -141,11 +142,11 @@ static inline void enqueue(struct net *net, struct udp_ep *u, struct pkt *p)
 	else
 		pkt_get(net, u->rxq_tail)->next = id;
 	u->rxq_tail = id;
-	u->rxq_bytes += p->data_len + OVERHEAD;
+	u->rxq_bytes += len + OVERHEAD;
 	if (++u->rxq_pkts > u->rxq_max_pkts)
 		u->rxq_max_pkts = u->rxq_pkts;
 	u->rx_dgrams++;
-	u->rx_bytes += p->data_len;
+	u->rx_bytes += len;
 	NET_STAT(net, udp_in_dgrams);
 	ep_ready(net, &u->ep, EP_IN);
 }

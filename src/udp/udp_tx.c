@@ -30,18 +30,31 @@ static uint32_t gather(uint8_t *dst, const struct iovec *iov, int n, size_t len)
 	return sum;
 }
 
-/* Fills a frame and sends it. */
-static inline int send_to(struct net *net, struct udp_ep *u, const struct ep_route *rt,
-			  const struct ipaddr *src, const struct ipaddr *dst, be16_t dport,
-			  const struct iovec *iov, int n, size_t len)
+/* csum_pseudo() not yet folded; mapped prefixes add nothing. */
+static inline uint64_t pseudo(const struct ipaddr *src, const struct ipaddr *dst, bool v4,
+			      be16_t len)
 {
-	uint32_t l4_len = (uint32_t)len + UDP_HDR_LEN;
-	uint32_t room = ip_hdr_room(dst), sum;
-	struct udp_hdr h = {
-		.sport = u->ep.flow.lport,
-		.dport = dport,
-		.len = to_be16((uint16_t)l4_len),
-	};
+	if (likely(v4))
+		return (uint64_t)src->w[3] + dst->w[3] + (IPPROTO_UDP << 8) + len.be;
+	return csum_pseudo(src, dst, IPPROTO_UDP, from_be16(len));
+}
+
+/* Completions first, where there was no frame. */
+static __cold struct pkt *alloc_slow(struct net *net)
+{
+	net_tx_reap(net);
+	return pkt_alloc(net, PKT_FOR_TX);
+}
+
+/* Fills a frame and sends it. */
+static inline __attribute__((always_inline)) int
+send_to(struct net *net, struct udp_ep *u, const struct ep_route *rt, const struct ipaddr *src,
+	const struct ipaddr *dst, be16_t dport, const struct iovec *iov, int n, size_t len)
+{
+	bool v4 = likely(ipaddr_is4(dst));
+	uint32_t l4_len = (uint32_t)len + UDP_HDR_LEN, room = v4 ? 14 + 20 : 14 + 40, sum;
+	be16_t len16 = to_be16((uint16_t)l4_len);
+	uint64_t h;
 	struct pkt *p;
 	uint8_t *l4;
 	int rc;
@@ -51,23 +64,24 @@ static inline int send_to(struct net *net, struct udp_ep *u, const struct ep_rou
 		return -EMSGSIZE;
 	p = pkt_alloc(net, PKT_FOR_TX);
 	if (unlikely(!p)) {
-		net_tx_reap(net);
-		p = pkt_alloc(net, PKT_FOR_TX);
+		p = alloc_slow(net);
 		if (!p)
 			return -EAGAIN;
 	}
 	p->l4_off = (uint16_t)(PKT_DATA_OFF + room);
 	p->len = (uint16_t)(room + l4_len);
-	p->tot_len = p->len;
-	l4 = pkt_l4(p);
+	p->tot_len = room + l4_len;
+	l4 = (uint8_t *)p + PKT_DATA_OFF + room;
 
 	if (likely(n == 1))
 		sum = csum_copy(l4 + UDP_HDR_LEN, iov->iov_base, len, 0);
 	else
 		sum = gather(l4 + UDP_HDR_LEN, iov, n, len);
-	sum = csum_add(sum, csum_pseudo(src, dst, IPPROTO_UDP, l4_len));
-	sum = csum_partial(&h, sizeof(h), sum);
-	h.csum = csum_fold_udp(sum);
+
+	/* The header as one word: ports, length, checksum. */
+	h = u->ep.flow.lport.be | (uint64_t)dport.be << 16 | (uint64_t)len16.be << 32;
+	sum = csum_from64(pseudo(src, dst, v4, len16) + (uint32_t)h + (h >> 32) + sum);
+	h |= (uint64_t)csum_fold_udp(sum).be << 48;
 	memcpy(l4, &h, sizeof(h));
 
 	rc = ip_tx(net, &u->ep, rt, src, dst, IPPROTO_UDP, p, true);
