@@ -32,6 +32,7 @@
 
 #define SOCK_PASS (-4095)
 
+enum { SOCK_MAX_JOINS = 8 };
 enum sock_mode { SOCK_UNDECIDED, SOCK_ACCEL, SOCK_KERNEL };
 
 struct sock {
@@ -51,6 +52,11 @@ struct sock {
 	struct sock *next_free;
 	uint64_t cookie;		/* 0: not asked yet */
 	uint64_t opts_set;		/* options set since socket(): bits of sockopt.c's table */
+	/* what cannot be read back from the kernel socket */
+	uint32_t mcast_if;		/* IP_MULTICAST_IF, IPV6_MULTICAST_IF by index */
+	struct ipaddr mcast_if_addr;	/* or by address */
+	uint32_t n_joins;		/* groups joined before the socket was accelerated; > SOCK_MAX_JOINS: too many */
+	struct { struct ipaddr group; uint32_t ifindex; uint32_t pad; } joins[8];
 	/* UDP: the kernel's share of the queue.  Whoever sees the kernel socket
 	 * readable sets the hint; without it an empty queue asks at intervals only. */
 	uint64_t kernel_asked_ns;

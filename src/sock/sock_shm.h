@@ -9,6 +9,7 @@
 #define POSTERN_SOCK_SOCK_SHM_H
 
 #include "base/shm.h"
+#include "sock/reason.h"
 #include "wire/flow.h"
 
 enum {
@@ -32,6 +33,14 @@ enum {
 	SOCK_SF_RECVERR   = 1u << 17,
 	SOCK_SF_BUSY_POLL = 1u << 18,
 	SOCK_SF_DEAD      = 1u << 19,	/* stack was retired: every call fails */
+	SOCK_SF_HOPLIMIT  = 1u << 20,	/* IPV6_RECVHOPLIMIT */
+	SOCK_SF_TCLASS    = 1u << 21,	/* IPV6_RECVTCLASS */
+	SOCK_SF_TSTAMPING = 1u << 22,	/* SO_TIMESTAMPING: software receive stamps */
+	SOCK_SF_SHUT_WR   = 1u << 23,	/* UDP */
+	SOCK_SF_CORKED    = 1u << 24,	/* UDP: MSG_MORE was used, the kernel sends from now on */
+	SOCK_SF_BROADCAST = 1u << 25,
+	SOCK_SF_RXQ_OVFL  = 1u << 26,
+	SOCK_SF_CONNECTED = 1u << 27,	/* UDP: the filter is that of a connected socket */
 };
 
 struct sock_shm {
