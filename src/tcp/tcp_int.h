@@ -287,7 +287,7 @@ static inline void ack_policy(struct net *net, struct tcp_conn *c, uint32_t len)
 
 	if (unlikely(len > c->rcv_mss))
 		c->rcv_mss = min_t(uint32_t, len, c->mss_adv);
-	if (c->rcv_nxt - c->rcv_last_ack > c->rcv_mss * conf->delack_segs ||
+	if (c->rcv_nxt - c->rcv_last_ack > c->rcv_mss * (conf->delack_segs - 1) ||
 	    (c->quick && !(c->pingpong & 1)) || unlikely(c->flags & TCP_F_QUICKACK)) {
 		c->quick -= c->quick != 0;
 		c->flags |= TCP_F_ACK_NOW;
