@@ -415,8 +415,8 @@ static void client_free(struct client *c)
 			continue;
 		stack_check_done(st);
 		st = stack_by_id(ctl, c->joining[i]);
-		if (st && ctl->conf.no_keeper && stack_n_procs(st) == 0 &&
-		    !stack_is_being_joined(st, NULL))
+		if (st && stack_n_procs(st) == 0 && !stack_is_being_joined(st, NULL) &&
+		    (ctl->conf.no_keeper || st->rec->n_joins == 0))
 			stack_destroy(st, "nobody uses it");
 	}
 	free(c);

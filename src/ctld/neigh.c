@@ -121,6 +121,20 @@ static int neigh_request(struct ctld *ctl, uint16_t type, uint32_t ifindex,
 	return nl_talk(ctl, nlh);
 }
 
+/* The kernel announces what comes of a resolution, not that one began. */
+static void mark_incomplete(struct ctld *ctl, uint32_t ifindex, const struct ipaddr *addr)
+{
+	struct cp_neigh n = { .ifindex = ifindex, .state = CP_NEIGH_INCOMPLETE, .nud = NUD_INCOMPLETE };
+	struct cp_neigh old;
+
+	if (cp_neigh_entry(&ctl->cp, ifindex, addr, &old) == 0 && old.state == CP_NEIGH_VALID)
+		return;
+	memcpy(&n.addr, addr, sizeof(n.addr));
+	cp_begin(ctl->tables);
+	cp_set_neigh(ctl->tables, &n);
+	cp_end(ctl->tables, false);
+}
+
 static struct st_managed *managed_find(struct ctld *ctl, uint32_t ifindex,
 				       const struct ipaddr *addr, struct st_managed **free_slot)
 {
@@ -158,6 +172,8 @@ int neigh_resolve(struct ctld *ctl, uint32_t ifindex, const struct ipaddr *addr)
 	 * again.  Full, or an old kernel: resolve once. */
 	if (rc < 0)
 		rc = neigh_request(ctl, RTM_NEWNEIGH, ifindex, addr, NTF_USE, 0);
+	if (rc == 0)
+		mark_incomplete(ctl, ifindex, addr);
 	return rc;
 }
 

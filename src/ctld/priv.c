@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 
 #ifndef CAP_BPF
+#define CAP_PERFMON 38
 #define CAP_BPF 39
 #endif
 
@@ -39,11 +40,12 @@ int priv_limits(void)
 
 static int drop_caps(void)
 {
-	/* links, filters, neighbours; AF_XDP sockets; XDP programs and maps;
-	 * UMEM; limits; keepers as their owners, and their end */
+	/* links, filters, neighbours; AF_XDP sockets; UMEM; limits; keepers as
+	 * their owners, and their end; what the verifier wants of a program
+	 * that computes with packet pointers */
 	static const cap_value_t keep[] = {
 		CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_RESOURCE,
-		CAP_SETUID, CAP_SETGID, CAP_KILL,
+		CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_PERFMON,
 	};
 	cap_value_t bpf = cap_get_bound(CAP_BPF) >= 0 ? CAP_BPF : CAP_SYS_ADMIN;
 	cap_t have = cap_get_proc(), want = cap_init();
