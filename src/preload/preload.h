@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * preload.h - what the files of libonload.so share
+ *
+ * This folder is the only one that sets the application's errno, here in ret().
+ */
+#ifndef POSTERN_PRELOAD_PRELOAD_H
+#define POSTERN_PRELOAD_PRELOAD_H
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include "base/types.h"
+
+/* A name that programs see; exports.map has the same list. */
+#define EXPORT __attribute__((visibility("default")))
+
+/* ret - from -errno to libc's convention */
+static inline ssize_t ret(ssize_t rc)
+{
+	if (likely(rc >= 0))
+		return rc;
+	errno = (int)-rc;
+	return -1;
+}
+
+struct preload_thread {
+	uint32_t resolver;	/* > 0: inside the name resolver, sockets stay the kernel's */
+	bool forking;		/* inside our fork() */
+	uint64_t deferred;	/* signals that wait for the stack to be left, bit (signal - 1) */
+};
+extern __thread struct preload_thread preload_thread __attribute__((tls_model("initial-exec")));
+
+/* init.c */
+
+/* Options read, sock/ ready: before the first object of sock/ is made. */
+void preload_start(void);
+bool preload_started(void);
+
+/* fork.c */
+
+/* True in the child of vfork() or another process that runs in our memory: it
+ * may change the kernel's descriptors, but not our tables. */
+bool fork_shares_memory(void);
+void fork_init(void);
+
+/* exec.c */
+void exec_init(char **env);
+
+/* signal.c */
+
+/* From the first socket on, handlers are wrapped, also those already installed. */
+void signal_start(void);
+/* raise SIGPIPE in this thread, as the kernel does when a stream cannot be written */
+void signal_sigpipe(void);
+
+#endif
