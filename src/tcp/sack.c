@@ -91,12 +91,12 @@ static uint32_t mark_block(struct net *net, struct tcp_conn *c, const struct tcp
 			continue;
 		if (p->flags & PKT_F_LOST) {
 			p->flags &= ~(uint32_t)PKT_F_LOST;
-			c->lost_bytes -= p->data_len;
+			c->lost_bytes -= pkt_seq_len(p);
 		}
 		p->flags |= PKT_F_SACKED;
-		c->sacked_bytes += p->data_len;
+		c->sacked_bytes += pkt_seq_len(p);
 		c->sacked_segs++;
-		bytes += p->data_len ? p->data_len : 1;
+		bytes += pkt_seq_len(p);
 		if (seq_after(p->end_seq, c->high_sacked))
 			c->high_sacked = p->end_seq;
 		rack_note(net, c, p);
@@ -142,7 +142,7 @@ bool sack_mark_lost(struct net *net, struct tcp_conn *c)
 		if (!lost)
 			continue;
 		p->flags |= PKT_F_LOST;
-		c->lost_bytes += p->data_len;
+		c->lost_bytes += pkt_seq_len(p);
 		found = true;
 	}
 	return found;

@@ -112,7 +112,7 @@ static struct cleaned clean(struct net *net, struct tcp_conn *c, const struct tc
 			trim_head(c, p, ack - p->seq);
 			break;
 		}
-		uncount(c, p, p->data_len, true);
+		uncount(c, p, pkt_seq_len(p), true);
 		c->snd_head = p->next;
 		c->snd_frames--;
 		pkt_free(net, p);
@@ -131,7 +131,7 @@ static void mark_lost(struct tcp_conn *c, struct pkt *p)
 	if (p->flags & (PKT_F_SACKED | PKT_F_LOST))
 		return;
 	p->flags |= PKT_F_LOST;
-	c->lost_bytes += p->data_len;
+	c->lost_bytes += pkt_seq_len(p);
 }
 
 static void mark_head_lost(struct net *net, struct tcp_conn *c)
@@ -240,9 +240,9 @@ static void send_lost(struct net *net, struct tcp_conn *c, bool first)
 	}
 }
 
-void tcp_recovery_send(struct net *net, struct tcp_conn *c)
+void tcp_recovery_send(struct net *net, struct tcp_conn *c, bool first)
 {
-	send_lost(net, c, false);
+	send_lost(net, c, first);
 	tcp_output(net, c, TCP_PUSH_NORMAL);
 }
 
@@ -329,7 +329,7 @@ static void on_open_state(struct net *net, struct tcp_conn *c, uint32_t acked, u
 	bool lost;
 
 	if (c->flags & TCP_F_SACK)
-		lost = c->sacked_bytes + c->sacked_segs && sack_mark_lost(net, c);
+		lost = c->sacked_segs && sack_mark_lost(net, c);
 	else
 		lost = c->dupacks >= TCP_DUPTHRESH && conn_flight(c);
 	if (lost) {
@@ -415,7 +415,7 @@ bool tcp_ack_in(struct net *net, struct tcp_conn *c, const struct tcp_in *in)
 	}
 	if (acked || (sacked && c->flags & (TCP_F_RECOVERY | TCP_F_RTO_REC)))
 		tcp_rexmit_update(net, c);
-	if (c->lost_bytes || (c->flags & TCP_F_FIN_QUEUED && c->ca_state >= CA_RECOVERY))
+	if (c->lost_bytes)
 		send_lost(net, c, false);
 	if (acked)
 		tcp_wake_sender(net, c);

@@ -26,7 +26,7 @@ static void too_big(struct net *net, struct tcp_conn *c, uint32_t mtu)
 		if (p->data_len <= c->mss || p->flags & (PKT_F_SACKED | PKT_F_LOST))
 			continue;
 		p->flags |= PKT_F_LOST;
-		c->lost_bytes += p->data_len;
+		c->lost_bytes += pkt_seq_len(p);
 	}
 	if (!c->lost_bytes)
 		return;
@@ -36,7 +36,7 @@ static void too_big(struct net *net, struct tcp_conn *c, uint32_t mtu)
 		c->recover = c->snd_nxt;
 		c->ssthresh = c->cwnd;
 	}
-	tcp_recovery_send(net, c);
+	tcp_recovery_send(net, c, true);
 }
 
 void tcp_icmp(struct net *net, struct ep *ep, int err, bool hard, uint32_t mtu, uint32_t seq)

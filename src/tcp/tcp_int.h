@@ -120,6 +120,12 @@ static inline bool net_pressure(const struct net *net)
 	return net->shm->pkt_n_free < net->shm->n_frames >> 3;
 }
 
+/* Sequence space of a frame on the send queue: a FIN counts. */
+static inline uint32_t pkt_seq_len(const struct pkt *p)
+{
+	return p->end_seq - p->seq;
+}
+
 static inline uint32_t pkt_len_in_frame(const struct pkt *p)
 {
 	if (likely(p->frag == ID_NONE))
@@ -180,8 +186,9 @@ void tcp_rx_slow(struct net *net, struct tcp_conn *c, struct pkt *p, const struc
 bool tcp_ack_in(struct net *net, struct tcp_conn *c, const struct tcp_in *in);
 /* Timeout: everything unacknowledged is deemed lost. */
 void tcp_enter_loss(struct net *net, struct tcp_conn *c);
-/* Retransmit what is marked lost, then new data, as cwnd allows. */
-void tcp_recovery_send(struct net *net, struct tcp_conn *c);
+/* Retransmit what is marked lost, then new data, as cwnd allows; @first: one segment
+ * in any case. */
+void tcp_recovery_send(struct net *net, struct tcp_conn *c, bool first);
 void tcp_wake_sender(struct net *net, struct tcp_conn *c);
 /* An ACK that covers frames, while nothing is lost or reordered. */
 void tcp_cc_acked(struct net *net, struct tcp_conn *c, uint32_t acked);
@@ -287,7 +294,7 @@ static inline void ack_policy(struct net *net, struct tcp_conn *c, uint32_t len)
 
 	if (unlikely(len > c->rcv_mss))
 		c->rcv_mss = min_t(uint32_t, len, c->mss_adv);
-	if (c->rcv_nxt - c->rcv_last_ack > c->rcv_mss * (conf->delack_segs - 1) ||
+	if (c->rcv_nxt - c->rcv_last_ack > c->rcv_mss * conf->delack_segs ||
 	    (c->quick && !(c->pingpong & 1)) || unlikely(c->flags & TCP_F_QUICKACK)) {
 		c->quick -= c->quick != 0;
 		c->flags |= TCP_F_ACK_NOW;

@@ -185,7 +185,7 @@ static void rto_timer(struct net *net, struct tcp_conn *c)
 	c->rtos++;
 	NET_STAT(net, tcp_rtos);
 	tcp_enter_loss(net, c);
-	tcp_recovery_send(net, c);
+	tcp_recovery_send(net, c, true);
 	rexmit_set(net, c, net->now + conn_rto_ns(net, c));
 }
 
@@ -265,7 +265,7 @@ static void delack_timer(struct net *net, struct tcp_conn *c)
 	if (c->flags & TCP_F_TX_WAIT) {
 		c->flags &= ~(uint32_t)TCP_F_TX_WAIT;
 		if (c->flags & TCP_F_RECOVERY || c->flags & TCP_F_RTO_REC)
-			tcp_recovery_send(net, c);
+			tcp_recovery_send(net, c, false);
 		else
 			tcp_output(net, c, TCP_PUSH_NORMAL);
 		tcp_wake_sender(net, c);

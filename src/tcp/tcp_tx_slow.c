@@ -285,7 +285,7 @@ int tcp_retransmit(struct net *net, struct tcp_conn *c, struct pkt *p)
 
 	if (p->flags & PKT_F_LOST) {
 		p->flags &= ~(uint32_t)PKT_F_LOST;
-		c->lost_bytes -= p->data_len;
+		c->lost_bytes -= pkt_seq_len(p);
 	}
 	p->flags |= PKT_F_RETRANS;
 	p->stamp_ns = net->now;

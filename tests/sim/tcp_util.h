@@ -142,7 +142,7 @@ static inline void pair_fini(struct pair *w)
 	}
 	memset(&w->a->link, 0, sizeof(w->a->link));
 	memset(&w->b->link, 0, sizeof(w->b->link));
-	sim_run(w->s, 300 * SEC);
+	sim_run(w->s, 1000 * SEC);
 	expect_clean(w->s, w->a);
 	expect_clean(w->s, w->b);
 	sim_destroy(w->s);
