@@ -11,6 +11,7 @@
 int cmd_onload(int argc, char **argv);
 int cmd_env(int argc, char **argv);
 int cmd_profiles(int argc, char **argv);
+int cmd_stackdump(int argc, char **argv);
 
 /* Statuses of a program that runs another, as env(1) and timeout(1) have them. */
 enum {

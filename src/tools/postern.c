@@ -27,6 +27,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "onload", "onload", cmd_onload, "run a program with accelerated sockets" },
+	{ "stackdump", "onload_stackdump", cmd_stackdump, "show stacks, sockets, counters; why a socket is not accelerated" },
 	{ "env", NULL, cmd_env, "list the EF_ options, or check those that are set (--check)" },
 	{ "profiles", NULL, cmd_profiles, "list profiles, or print one" },
 	{ "version", NULL, cmd_version, "print the version" },
