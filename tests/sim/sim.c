@@ -17,7 +17,11 @@
 #include "tcp/tcp.h"
 #endif
 
-enum { BATCH = 32, ENGINE_OFF = 4096 };
+enum {
+	BATCH = 32,
+	ENGINE_OFF = 4096,
+	CP_LEN = ROUND_UP(sizeof(struct cp_shm), CACHE_LINE),
+};
 
 static uint64_t splitmix(uint64_t *s)
 {
@@ -34,6 +38,39 @@ static void must(bool ok, const char *what)
 		fprintf(stderr, "sim: cannot %s\n", what);
 		abort();
 	}
+}
+
+/* Regions of hosts that are gone, for those to come: a fuzz target makes a host a run,
+ * and fresh pages cost more than the run. */
+enum { N_KEPT = 8 };
+static struct { void *p; size_t len; } kept[N_KEPT];
+
+static void *region_get(size_t align, size_t len)
+{
+	void *p;
+
+	for (int i = 0; i < N_KEPT; i++) {
+		if (kept[i].p && kept[i].len == len && (uintptr_t)kept[i].p % align == 0) {
+			p = kept[i].p;
+			kept[i].p = NULL;
+			return p;
+		}
+	}
+	p = aligned_alloc(align, len);
+	must(p, "allocate");
+	return p;
+}
+
+static void region_put(void *p, size_t len)
+{
+	for (int i = 0; i < N_KEPT; i++) {
+		if (!kept[i].p) {
+			kept[i].p = p;
+			kept[i].len = len;
+			return;
+		}
+	}
+	free(p);
 }
 
 /* ---- the world ----------------------------------------------------------------- */
@@ -56,8 +93,8 @@ void sim_destroy(struct sim *s)
 		struct sim_host *h = s->hosts[i];
 
 		vi_close(&h->vi);
-		free(h->cp_shm);
-		free(h->arena);
+		region_put(h->cp_shm, CP_LEN);
+		region_put(h->arena, h->arena_len);
 		free(h);
 	}
 	sim_net_destroy(s->wire);
@@ -201,8 +238,7 @@ static void make_arena(struct sim_host *h, const struct sim_host_conf *c)
 	int rc;
 
 	h->arena_len = ROUND_UP(frames_off + ((size_t)c->n_frames << PKT_FRAME_SHIFT), 2u << 20);
-	h->arena = aligned_alloc(2u << 20, h->arena_len);
-	must(h->arena, "allocate an arena");
+	h->arena = region_get(2u << 20, h->arena_len);
 	net_init(h->arena, ENGINE_OFF, c->n_eps, c->n_frames, frames_off, (uint8_t *)secret,
 		 sim_now(h->sim));
 
@@ -241,8 +277,7 @@ struct sim_host *sim_host_add(struct sim *s, const struct sim_host_conf *conf)
 	h->ip6 = (struct ipaddr){ .b = { 0xfd, [15] = (uint8_t)h->idx } };
 	h->link.delay_ns = 50 * NSEC_PER_USEC;
 	h->fill_target = c.fill;
-	h->cp_shm = aligned_alloc(CACHE_LINE, ROUND_UP(sizeof(*h->cp_shm), CACHE_LINE));
-	must(h->cp_shm, "allocate tables");
+	h->cp_shm = region_get(CACHE_LINE, CP_LEN);
 	h->cp.shm = h->cp_shm;
 	put_tables(h, &c);
 	make_arena(h, &c);
