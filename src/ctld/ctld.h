@@ -53,8 +53,6 @@ struct stack {
 	int xsk[ST_MAX_VIS][CP_MAX_FDS];
 	struct proc procs[ST_MAX_PROCS];
 	struct lease_fds *leases;
-	bool done;			/* the keeper says that it is empty */
-	uint32_t n_proc_done;		/* ... having seen so many KP_PROC */
 
 	struct loop_fd kp;		/* our end of the keeper's socket pair */
 	struct loop_fd kp_pid;		/* its pidfd */
@@ -80,6 +78,7 @@ struct conf {
 	const char *group;
 	char keeper[256];
 	uint64_t quota_bytes;		/* arenas per uid */
+	uint32_t max_leases;		/* descriptors that ports may take, all stacks */
 };
 
 
@@ -183,6 +182,7 @@ void filter_stack_gone(struct stack *st);
 uint32_t filter_lease_add(struct stack *st, struct iface *ifc, uint32_t vi_set,
 			  const struct ipaddr *laddr, const uint16_t *ports, uint32_t n);
 int filter_cookie_set(struct stack *st, uint64_t cookie);
+bool filter_knows_cookie(struct stack *st, uint64_t cookie);
 struct stack *filter_cookie_find(struct ctld *ctl, uint64_t cookie);
 
 /* lease.c */
@@ -219,7 +219,7 @@ void holder_quit(struct ctld *ctl);		/* no stack left: it may go */
 
 /* priv.c */
 int priv_drop(bool sandbox);
-int priv_limits(void);
+int priv_limits(void);		/* raises them; returns the number of descriptors, or -errno */
 
 /* send and receive with descriptors; -errno.  Received ones are close-on-exec. */
 int msg_send(int fd, const void *buf, size_t len, const int *fds, int n, int flags);

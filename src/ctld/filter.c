@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ctld/proof.h"
+
 enum {
 	HASH_SIZE = 1 << 16,
 	MAX_PER_STACK = 1 << 16,	/* records */
@@ -245,86 +247,6 @@ static void remove_record(struct stack *st, uint32_t i)
 	record_free(st->ctl, i);
 }
 
-/* What the kernel says of a proof socket. */
-struct proof {
-	int domain, type, proto;
-	bool v6only;
-	uint32_t bound_if;
-	struct ipaddr laddr, raddr;
-	be16_t lport, rport;
-	uint32_t scope_id;
-};
-
-static bool name_to_addr(const struct sockaddr_storage *ss, struct ipaddr *a, be16_t *port,
-			 uint32_t *scope)
-{
-	if (ss->ss_family == AF_INET) {
-		const struct sockaddr_in *s = (const struct sockaddr_in *)ss;
-
-		*a = s->sin_addr.s_addr ? ipaddr_from4((be32_t){ s->sin_addr.s_addr }) : IPADDR_ANY;
-		port->be = s->sin_port;
-		return true;
-	}
-	if (ss->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *s = (const struct sockaddr_in6 *)ss;
-
-		memcpy(a->b, &s->sin6_addr, 16);
-		if (ipaddr_is_any(a))
-			*a = IPADDR_ANY;
-		port->be = s->sin6_port;
-		*scope = s->sin6_scope_id;
-		return true;
-	}
-	return false;
-}
-
-static int get_int(int fd, int level, int name)
-{
-	int v = 0;
-	socklen_t len = sizeof(v);
-
-	return getsockopt(fd, level, name, &v, &len) < 0 ? -errno : v;
-}
-
-static int read_proof(struct ctld *ctl, int fd, uint64_t want_cookie, struct proof *p)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(uint64_t);
-	uint64_t cookie = 0, netns = 0;
-
-	memset(p, 0, sizeof(*p));
-	p->domain = get_int(fd, SOL_SOCKET, SO_DOMAIN);
-	p->type = get_int(fd, SOL_SOCKET, SO_TYPE);
-	p->proto = get_int(fd, SOL_SOCKET, SO_PROTOCOL);
-	if ((p->domain != AF_INET && p->domain != AF_INET6) ||
-	    !((p->type == SOCK_STREAM && p->proto == IPPROTO_TCP) ||
-	      (p->type == SOCK_DGRAM && p->proto == IPPROTO_UDP)))
-		return -EACCES;
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 || cookie != want_cookie)
-		return -EACCES;
-	/* A port of another network namespace proves nothing here. */
-	len = sizeof(netns);
-	if (ctl->netns_cookie && (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &netns, &len) < 0 ||
-				  netns != ctl->netns_cookie))
-		return -EACCES;
-	p->v6only = p->domain == AF_INET6 && get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY) > 0;
-	p->bound_if = (uint32_t)max_t(int, get_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX), 0);
-
-	memset(&ss, 0, sizeof(ss));
-	len = sizeof(ss);
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    !name_to_addr(&ss, &p->laddr, &p->lport, &p->scope_id) || !p->lport.be)
-		return -EACCES;	/* not bound */
-	memset(&ss, 0, sizeof(ss));
-	len = sizeof(ss);
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0) {
-		uint32_t scope = 0;
-
-		name_to_addr(&ss, &p->raddr, &p->rport, &scope);
-	}
-	return 0;
-}
-
 static bool has_vi(const struct stack *st, uint32_t ifindex)
 {
 	for (size_t i = 0; ifindex && i < ST_MAX_VIS; i++)
@@ -464,6 +386,7 @@ static int add_mcast(struct stack *st, const struct cp_filter *req, const struct
 		     struct st_filter *f)
 {
 	uint32_t at;
+	int rc;
 
 	memcpy(f->flow.laddr.b, req->laddr, 16);
 	if (!ipaddr_is_mcast(&f->flow.laddr))
@@ -477,6 +400,11 @@ static int add_mcast(struct stack *st, const struct cp_filter *req, const struct
 	/* Bound to one address, it hears only what is sent to that one. */
 	if (!ipaddr_is_any(&p->laddr) && !ipaddr_eq(&p->laddr, &f->flow.laddr))
 		return -EACCES;
+	/* The filter takes the group from the host: only while nobody outside this
+	 * stack hears it.  The stack copies to all of its own. */
+	rc = proof_udp_strangers(st, p->lport, f->cookie);
+	if (rc)
+		return rc < 0 ? rc : -EADDRINUSE;
 	f->kind = NIC_FILTER_LOCAL;
 	f->ifindex = req->ifindex ? req->ifindex : p->bound_if;
 	f->flow.lport = p->lport;
@@ -509,7 +437,7 @@ int filter_add(struct stack *st, const struct cp_filter *req, int proof_fd)
 		return -EINVAL;
 	if (proof_fd < 0)
 		return -EACCES;
-	rc = read_proof(st->ctl, proof_fd, req->cookie, &p);
+	rc = proof_read(st->ctl, proof_fd, req->cookie, &p);
 	if (rc < 0)
 		return rc;
 	if (req->proto && req->proto != p.proto)
@@ -633,6 +561,15 @@ int filter_cookie_set(struct stack *st, uint64_t cookie)
 	if (st->ctl->st->n_filters > MAX_PER_STACK && records_of(st) >= MAX_PER_STACK)
 		return -ENOSPC;
 	return record_alloc(st->ctl, &f, &at);
+}
+
+bool filter_knows_cookie(struct stack *st, uint64_t cookie)
+{
+	for_cookie(st->ctl, i, cookie)
+		if (st->ctl->st->filters[i].cookie == cookie &&
+		    st->ctl->st->filters[i].stack_id == st->rec->id)
+			return true;
+	return false;
 }
 
 struct stack *filter_cookie_find(struct ctld *ctl, uint64_t cookie)

@@ -129,8 +129,8 @@ static void send_all(struct stack *st, bool again)
 
 static void on_done(struct stack *st, const struct kp_done *m)
 {
-	st->done = true;
-	st->n_proc_done = m->n_proc_msgs;
+	st->rec->done = 1;
+	st->rec->n_proc_done = m->n_proc_msgs;
 	stack_check_done(st);
 }
 
@@ -220,11 +220,11 @@ static void keeper_gone(struct stack *st)
 	reap(st);
 	close_ends(st);
 	/* Empty when it died: nothing to keep. */
-	if (st->done && stack_n_procs(st) == 0 && !stack_is_being_joined(st, NULL)) {
+	if (st->rec->done && stack_n_procs(st) == 0 && !stack_is_being_joined(st, NULL)) {
 		stack_destroy(st, "no process and no orphan left");
 		return;
 	}
-	st->done = false;
+	st->rec->done = 0;
 	if (st->rec->keeper_starts >= MAX_STARTS) {
 		postern_log(PLOG_ERROR, "stack %u \"%s\" of uid %u: its keeper died %u times, giving it up",
 			    st->rec->id, st->rec->name, st->rec->uid, st->rec->keeper_starts);

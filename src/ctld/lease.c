@@ -17,7 +17,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_PER_STACK = 4096 };
+/* How many more may be leased.  The kernel gives out half of the range cheaply and
+ * searches long for the rest, which programs beside us need as well. */
+static uint32_t room(const struct ctld *ctl)
+{
+	uint32_t range = ctl->tables->port_max - ctl->tables->port_min;
+	uint32_t max = min_t(uint32_t, range / 2, ctl->conf.max_leases), used = 0;
+
+	for (size_t i = 0; i < ST_MAX_STACKS; i++)
+		if (ctl->stacks[i])
+			used += ctl->stacks[i]->rec->n_leases;
+	return used < max ? max - used : 0;
+}
 
 static int bind_free_port(const struct ipaddr *laddr, uint32_t ifindex, uint16_t *port)
 {
@@ -64,7 +75,7 @@ static void keep(struct stack *st, struct lease_fds *l)
 
 int lease_ports(struct stack *st, const struct ipaddr *laddr, uint32_t n, uint16_t *out)
 {
-	uint32_t owner = cp_addr_owner(&st->ctl->cp, laddr), got = 0;
+	uint32_t owner = cp_addr_owner(&st->ctl->cp, laddr), got = 0, left;
 	struct iface *ifc = iface_find(st->ctl, owner);
 	const struct st_vi *vi = NULL;
 	int rc = 0;
@@ -77,10 +88,9 @@ int lease_ports(struct stack *st, const struct ipaddr *laddr, uint32_t n, uint16
 	if (!ifc || !vi)
 		return owner ? -ENODEV : -EADDRNOTAVAIL;
 
-	while (got < n && st->rec->n_leases < MAX_PER_STACK) {
+	while (got < n && (left = room(st->ctl)) > 0) {
 		struct lease_fds *l = calloc(1, sizeof(*l));
-		uint32_t want = min_t(uint32_t, min_t(uint32_t, n - got, LEASE_BATCH),
-				      MAX_PER_STACK - st->rec->n_leases), ok;
+		uint32_t want = min_t(uint32_t, min_t(uint32_t, n - got, LEASE_BATCH), left), ok;
 
 		if (!l) {
 			rc = -ENOMEM;

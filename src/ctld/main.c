@@ -32,6 +32,7 @@
 enum {
 	IDLE_TICKS = 5,		/* seconds without use before --auto leaves */
 	HOST_TICKS = 5,
+	OTHER_FDS = 6000,	/* clients, processes, rings: not for leased ports */
 };
 
 static const char usage[] =
@@ -399,6 +400,7 @@ static int start(struct ctld *ctl, const char **step)
 	rc = priv_limits();
 	if (rc < 0)
 		return rc;
+	ctl->conf.max_leases = rc > 2 * OTHER_FDS ? (uint32_t)rc - OTHER_FDS : OTHER_FDS / 2;
 	ctl->group = group_of(ctl->conf.group);
 	ctl->netns_cookie = netns_cookie();
 	ctl->route_scratch = calloc(CP_MAX_ROUTES, sizeof(struct cp_route));

@@ -20,6 +20,8 @@
 #define CAP_BPF 39
 #endif
 
+enum { WANT_NOFILE = 65536 };
+
 int priv_limits(void)
 {
 	struct rlimit inf = { RLIM_INFINITY, RLIM_INFINITY }, nofile;
@@ -28,14 +30,16 @@ int priv_limits(void)
 	setrlimit(RLIMIT_MEMLOCK, &inf);
 	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		return -errno;
-	nofile.rlim_cur = nofile.rlim_max;
-	if (nofile.rlim_max < 65536) {
-		struct rlimit more = { 65536, 65536 };
+	if (nofile.rlim_max < WANT_NOFILE) {
+		struct rlimit more = { WANT_NOFILE, WANT_NOFILE };
 
 		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-			return 0;
+			return WANT_NOFILE;
 	}
-	return setrlimit(RLIMIT_NOFILE, &nofile) < 0 ? -errno : 0;
+	nofile.rlim_cur = nofile.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		return -errno;
+	return (int)min_t(rlim_t, nofile.rlim_cur, INT32_MAX);
 }
 
 static int drop_caps(void)

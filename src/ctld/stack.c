@@ -26,6 +26,7 @@ enum {
 	MAX_FRAMES = 1 << 21,
 	MAX_RING = 16384,
 	STATE_UNIT = 2 << 20,
+	MAX_PER_UID = 128,	/* root: all */
 	BUSY_MS = 300,		/* for the kernel to release a queue whose sockets were closed */
 };
 static const uint64_t max_state = 4ull << 30;
@@ -77,13 +78,16 @@ static uint64_t arena_size(const struct st_stack *r)
 	return r->state_size + (uint64_t)r->n_frames * FRAME_SIZE;
 }
 
-static uint64_t used_by(const struct ctld *ctl, uid_t uid)
+static uint64_t used_by(const struct ctld *ctl, uid_t uid, uint32_t *n)
 {
 	uint64_t sum = 0;
 
+	*n = 0;
 	for (size_t i = 0; i < ST_MAX_STACKS; i++)
-		if (ctl->stacks[i] && ctl->stacks[i]->rec->uid == uid)
+		if (ctl->stacks[i] && ctl->stacks[i]->rec->uid == uid) {
 			sum += arena_size(ctl->stacks[i]->rec);
+			++*n;
+		}
 	return sum;
 }
 
@@ -125,7 +129,8 @@ static void stack_free(struct stack *st)
 
 static int check_sizes(struct ctld *ctl, uid_t uid, const struct cp_stack_req *req, char why[96])
 {
-	uint64_t size;
+	uint64_t size, used;
+	uint32_t n;
 
 	if (memchr(req->name, 0, CP_STACK_NAME) == NULL ||
 	    req->n_frames < MIN_FRAMES || req->n_frames > MAX_FRAMES ||
@@ -135,10 +140,15 @@ static int check_sizes(struct ctld *ctl, uid_t uid, const struct cp_stack_req *r
 		return -EINVAL;
 	}
 	size = req->state_size + (uint64_t)req->n_frames * FRAME_SIZE;
-	if (used_by(ctl, uid) + size > ctl->conf.quota_bytes) {
+	used = used_by(ctl, uid, &n);
+	if (used + size > ctl->conf.quota_bytes) {
 		snprintf(why, 96, "uid %u would have %llu MiB of stacks, quota is %llu: lower EF_MAX_PACKETS",
-			 uid, (unsigned long long)((used_by(ctl, uid) + size) >> 20),
+			 uid, (unsigned long long)((used + size) >> 20),
 			 (unsigned long long)(ctl->conf.quota_bytes >> 20));
+		return -EDQUOT;
+	}
+	if (uid && n >= MAX_PER_UID) {
+		snprintf(why, 96, "uid %u has %u stacks already", uid, n);
 		return -EDQUOT;
 	}
 	return 0;
@@ -452,7 +462,7 @@ bool stack_is_being_joined(const struct stack *st, const struct client *except)
 
 void stack_check_done(struct stack *st)
 {
-	if (st->done && st->n_proc_done == st->rec->n_proc_msgs && !stack_is_being_joined(st, NULL))
+	if (st->rec->done && st->rec->n_proc_done == st->rec->n_proc_msgs && !stack_is_being_joined(st, NULL))
 		stack_destroy(st, "no process and no orphan left");
 }
 
@@ -513,7 +523,7 @@ int stack_proc_add(struct stack *st, uint32_t slot, pid_t pid, int pidfd)
 	r->slot = slot;
 	r->pid = (uint32_t)pid;
 	st->rec->n_joins++;
-	st->done = false;
+	st->rec->done = 0;
 	snprintf(key, sizeof(key), "st/%u/pr/%zu", st->rec->id, i);
 	holder_put(st->ctl, key, &pidfd, 1);
 	keeper_send_proc(st, r, pidfd);

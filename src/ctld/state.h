@@ -18,7 +18,7 @@
 #define ST_VERSION 1
 
 enum {
-	ST_MAX_STACKS = 64,
+	ST_MAX_STACKS = 256,
 	ST_MAX_PROCS = 256,	/* per stack */
 	ST_MAX_VIS = 16,	/* interfaces per stack */
 	ST_MAX_FILTERS = 1 << 18,
@@ -48,6 +48,8 @@ struct st_stack {
 	uint32_t keeper_starts;
 	uint32_t n_proc_msgs;	/* KP_PROC messages sent to the present keeper */
 	uint32_t n_joins;	/* PROC_ADD requests ever */
+	uint32_t done;		/* the keeper says that it is empty ... */
+	uint32_t n_proc_done;	/* ... having seen so many KP_PROC */
 	uint32_t n_leases;
 	uint32_t lease_seq;
 	struct st_proc procs[ST_MAX_PROCS];
