@@ -175,6 +175,7 @@ static void rename_ep(struct sock *s, int fd, const struct addr *local, const st
 	struct stack *st = s->st;
 	struct filter_list old;
 	struct ep *ep = s->ep;
+	struct flow before;
 	bool group;
 	int rc = 0;
 
@@ -185,6 +186,7 @@ static void rename_ep(struct sock *s, int fd, const struct addr *local, const st
 	}
 	filter_list_of(&old, st, ep);
 	old.n = 1;			/* memberships stay */
+	before = ep->flow;
 	group = ipaddr_is_mcast(&ep->flow.laddr);
 	demux_remove(&st->net, ep);
 	ep->flow.laddr = local->ip;
@@ -209,7 +211,8 @@ static void rename_ep(struct sock *s, int fd, const struct addr *local, const st
 	/* Without a filter the kernel socket receives: it has the same name. */
 	if (rc < 0)
 		s->reason = (uint16_t)why;
-	if (!group)
+	/* A filter of the connected form has taken the place of the plain one. */
+	if (!group && !(remote && old.f[0].kind == CP_FILTER_SOCKET) && memcmp(&before, &ep->flow, sizeof(before)) != 0)
 		filter_list_del(st, &old);
 }
 

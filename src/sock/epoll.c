@@ -378,6 +378,22 @@ int sock_epoll_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct sock *
 	return rc;
 }
 
+/* The socket was left to the kernel, or handed over: so is its membership. */
+static void to_kernel(struct sock_epoll *e, struct member *m)
+{
+	struct epoll_event ev = m->ev;
+
+	if (m->kind == MEMBER_OURS) {
+		/* The item went with the slot. */
+		if (sys_epoll_ctl(e->epfd_hint, m->kernel_too ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, m->fd, &ev) == 0 &&
+		    !m->kernel_too)
+			atomic_fetch_add(&e->n_kernel, 1);
+		m->kernel_too = 0;
+	}
+	if (m->kind != MEMBER_NONE)
+		m->kind = MEMBER_KERNEL;
+}
+
 void sock_epoll_decided(struct sock *s, int fd)
 {
 	pthread_mutex_lock(&all_lock);
@@ -386,7 +402,9 @@ void sock_epoll_decided(struct sock *s, int fd)
 
 		pthread_mutex_lock(&e->lock);
 		m = member_find(e, fd);
-		if (m && m->kind == MEMBER_UNDECIDED && m->s == s) {
+		if (m && m->s == s && s->mode == SOCK_KERNEL) {
+			to_kernel(e, m);
+		} else if (m && m->kind == MEMBER_UNDECIDED && m->s == s) {
 			struct epoll_event ev = m->ev;
 
 			sys_epoll_ctl(e->epfd_hint, EPOLL_CTL_DEL, fd, NULL);

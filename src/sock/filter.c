@@ -99,6 +99,8 @@ void filter_list_of(struct filter_list *l, const struct stack *st, const struct 
 	l->keep_conns = ep->kind == EP_TCP_LISTEN || ep->kind == EP_TCP_CONN;
 	fill(&l->f[l->n++], sh->cookie, conn ? CP_FILTER_CONNECTED : CP_FILTER_SOCKET, 0, &ep->flow);
 	if (!conn) {
+		/* By its cookie; the address is what the kernel socket is bound to. */
+		memset(l->f[0].laddr, 0, 16);
 		memset(l->f[0].raddr, 0, 16);
 		l->f[0].rport = 0;
 	}
