@@ -239,6 +239,13 @@ static inline int post(struct net *net, uint32_t vi_idx, struct pkt *p, bool con
 	return 0;
 }
 
+int ip_tx_post(struct net *net, uint32_t vi_idx, struct pkt *p, bool consume)
+{
+	if (consume)
+		p->where = PKT_TXQ;
+	return post(net, vi_idx, p, consume);
+}
+
 /* ---- packets that wait ---------------------------------------------------------
  *
  * pkt.user[] of a waiting packet: */
@@ -427,7 +434,5 @@ int ip_tx(struct net *net, struct ep *ep, const struct ep_route *rt, const struc
 		put_ip6(ep, ttl, src, dst, proto, p);
 	if (unlikely(!rt->valid))
 		return defer(net, ep, rt, p, consume);
-	if (consume)
-		p->where = PKT_TXQ;
-	return post(net, rt->vi, p, consume);
+	return ip_tx_post(net, rt->vi, p, consume);
 }

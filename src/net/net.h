@@ -208,6 +208,10 @@ static inline unsigned ip_hdr_room(const struct ipaddr *laddr)
 int ip_tx(struct net *net, struct ep *ep, const struct ep_route *rt, const struct ipaddr *src,
 	  const struct ipaddr *dst, uint8_t proto, struct pkt *p, bool consume);
 
+/* ip_tx_post - the last step of ip_tx(): post a frame that is complete from its
+ * Ethernet header on, with off, len and l3_off set, to VI @vi_idx. */
+int ip_tx_post(struct net *net, uint32_t vi_idx, struct pkt *p, bool consume);
+
 /* net_tx_reap - take completions of all VIs; frees and clears PKT_F_IN_TX. */
 void net_tx_reap(struct net *net);
 

@@ -24,7 +24,12 @@ struct udp_ep {
 	struct ep_route dst_route;
 	struct ipaddr dst_addr, dst_src;
 	uint32_t dst_oif;
-	uint32_t pad;
+	/* headers of a datagram to the connected IPv4 peer, ready but for lengths, id and
+	 * checksums; what they were made from is compared before each use (udp_tx.c) */
+	uint32_t hdr_gen;		/* cp_gen(), 0: none */
+	uint32_t hdr_key;		/* kind, ttl, tos, mcast_ttl of ep */
+	uint16_t hdr_ip_sum, hdr_udp_sum;	/* folded sums of what does not change */
+	uint8_t hdr[48];		/* 14 + 20 + 8 and 6 of nothing: copied as three vectors */
 	struct { struct ipaddr group; uint32_t ifindex; uint32_t pad; } groups[16];	/* joined */
 };
 _Static_assert(sizeof(struct udp_ep) <= EP_SLOT_SIZE, "one slot");

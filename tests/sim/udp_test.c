@@ -161,6 +161,54 @@ static void carries_datagrams_over_ipv6(void **state)
 	round_trip(true);
 }
 
+/* Headers are kept from one datagram to the next: every change must show at once. */
+static void options_and_peers_change_at_once(void **state)
+{
+	struct sim *s = sim_create(18);
+	struct sim_host *a = sim_host_add(s, NULL), *b = sim_host_add(s, NULL);
+	struct sim_host *c = sim_host_add(s, NULL);
+	struct udp_ep *ua = udp_open_to(a, &a->ip4, 1000, &b->ip4, 2000);
+	struct udp_ep *ub = udp_open(b, NULL, 2000, 0), *uc = udp_open(c, NULL, 2001, 0);
+	struct pkt *p;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(send_buf(a, ua, NULL, 0, "one", 3), 0);
+	ua->ep.ttl = 9;
+	ua->ep.tos = 0xb8;
+	assert_int_equal(send_buf(a, ua, NULL, 0, "two", 3), 0);
+	sim_run(s, 1 * MS);
+	assert_int_equal(udp_peek(&b->net, ub)->ttl, 64);
+	expect(b, ub, "one");
+	expect(b, ub, "one");
+	p = udp_peek(&b->net, ub);
+	assert_int_equal(p->ttl, 9);
+	assert_int_equal(p->tos, 0xb8);
+	expect(b, ub, "two");
+
+	/* Another peer, as connect() on a connected socket does it. */
+	demux_remove(&a->net, &ua->ep);
+	ua->ep.flow.raddr = c->ip4;
+	ua->ep.flow.rport = to_be16(2001);
+	ua->ep.route.gen = 0;
+	assert_int_equal(demux_insert(&a->net, &ua->ep), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(send_buf(a, ua, NULL, 0, "three", 5), 0);
+	sim_run(s, 1 * MS);
+	expect(b, ub, NULL);
+	expect(c, uc, "three");
+	expect(c, uc, "three");
+
+	/* The peer's MAC moves to host 2, which does not have the address. */
+	sim_neigh_set(a, &c->ip4, b->mac, CP_NEIGH_VALID);
+	assert_int_equal(send_buf(a, ua, NULL, 0, "four", 4), 0);
+	sim_run(s, 1 * MS);
+	expect(c, uc, NULL);
+	assert_int_equal(drops(b, NET_DROP_no_socket), 1);
+	sim_check(s);
+	sim_destroy(s);
+}
+
 static void gathers_and_scatters(void **state)
 {
 	struct sim *s = sim_create(2);
@@ -808,6 +856,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carries_datagrams_over_ipv4),
 		cmocka_unit_test(carries_datagrams_over_ipv6),
+		cmocka_unit_test(options_and_peers_change_at_once),
 		cmocka_unit_test(gathers_and_scatters),
 		cmocka_unit_test(most_specific_endpoint_wins),
 		cmocka_unit_test(connected_endpoint_hears_only_its_peer),
