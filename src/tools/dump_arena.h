@@ -19,7 +19,8 @@
 #include "tcp/tcp_shm.h"
 #include "udp/udp_shm.h"
 
-enum holder_role { HOLDER_APP, HOLDER_KEEPER, HOLDER_DAEMON, HOLDER_OTHER };
+/* HOLDER_FDS: the daemon's keeper of descriptors. */
+enum holder_role { HOLDER_APP, HOLDER_KEEPER, HOLDER_DAEMON, HOLDER_FDS, HOLDER_OTHER };
 
 /* A process that has the arena. */
 struct holder {

@@ -420,6 +420,8 @@ static void set_roles(struct arena *a)
 			h->role = HOLDER_KEEPER;
 		else if (!strcmp(h->comm, "posternd"))
 			h->role = HOLDER_DAEMON;
+		else if (!strcmp(h->comm, "postern-hold"))
+			h->role = HOLDER_FDS;
 		else if (arena_proc_slot(a, h->nspid) >= 0)
 			h->role = HOLDER_APP;
 	}

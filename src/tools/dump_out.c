@@ -125,7 +125,11 @@ void out_set_s(struct out *o, const char *key, const char *s)
 void out_row(struct out *o, const char *label)
 {
 	if (!o->json) {
-		fprintf(o->f, "%*s%s%s", (int)o->indent, "", label ? label : "", label ? ":" : "");
+		/* Each field brings a space of its own. */
+		if (label)
+			fprintf(o->f, "%*s%s:", (int)o->indent, "", label);
+		else
+			fprintf(o->f, "%*s", (int)(o->indent ? o->indent - 1 : 0), "");
 		return;
 	}
 	o->row = cur(o);

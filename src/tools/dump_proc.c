@@ -55,7 +55,8 @@ static void cmdline(uint32_t pid, char *out, size_t room)
 }
 
 static const char *const roles[] = {
-	[HOLDER_APP] = "app", [HOLDER_KEEPER] = "keeper", [HOLDER_DAEMON] = "daemon", [HOLDER_OTHER] = "other",
+	[HOLDER_APP] = "app", [HOLDER_KEEPER] = "keeper", [HOLDER_DAEMON] = "daemon",
+	[HOLDER_FDS] = "holder", [HOLDER_OTHER] = "other",
 };
 
 void dump_processes(struct out *o, const struct arena *a)
@@ -169,6 +170,8 @@ static void split(char *text, size_t len, char *env[MAX_ENV + 1])
 static void show_env(struct out *o, char **env)
 {
 	out_list(o, "env");
+	if (!*env)
+		out_line(o, "  no EF_ variable");
 	for (; *env; env++) {
 		char clean[1024];
 

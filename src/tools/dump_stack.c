@@ -16,12 +16,12 @@ static const char *stack_name(const struct arena *a, char buf[64])
 	return out_clean(buf, 64, a->st->name, sizeof(a->st->name));
 }
 
-static void pid_list(struct out *o, const struct arena *a, char *buf, size_t room)
+static void pid_list(struct out *o, const char *key, const struct arena *a, char *buf, size_t room)
 {
 	size_t len = 0;
 
 	buf[0] = 0;
-	out_list(o, "processes");
+	out_list(o, key);
 	for (size_t i = 0; i < a->n_holders; i++) {
 		const struct holder *h = &a->holders[i];
 
@@ -29,7 +29,7 @@ static void pid_list(struct out *o, const struct arena *a, char *buf, size_t roo
 			continue;
 		if (len + 12 < room)
 			len += (size_t)snprintf(buf + len, room - len, "%s%u", len ? "," : "", h->pid);
-		out_enter(o, "processes");
+		out_enter(o, key);
 		out_set_u(o, "pid", h->pid);
 		out_set_s(o, "name", h->comm);
 		out_leave(o);
@@ -65,7 +65,7 @@ void dump_list(struct out *o, const struct arena *a, bool wide, bool show_pids)
 	}
 	if (a->problem[0])
 		out_set_s(o, "problem", a->problem);
-	pid_list(o, a, pids, sizeof(pids));
+	pid_list(o, "processes", a, pids, sizeof(pids));
 	if (wide)
 		out_line(o, "%-9u %-20s %6u %8u %8u %4u %-6s %-8s %s", a->st->id, *name ? name : "-",
 			 a->st->uid, a->net ? a->net->ep_n_used : 0, a->st->n_frames, a->st->n_vis, st,
@@ -145,7 +145,7 @@ void dump_netif(struct out *o, const struct arena *a, uint64_t now)
 	out_u(o, "age_secs", real > created ? real - created : 0);
 	out_u(o, "size_kib", a->size >> 10);
 	out_end(o);
-	pid_list(o, a, buf, sizeof(buf));
+	pid_list(o, "pids", a, buf, sizeof(buf));
 	out_line(o, "pids: %s", buf);
 	out_row(o, "lock");
 	out_u(o, "owner_tid", lock & 0x7fffffffu);
