@@ -3,8 +3,7 @@
  * cp_client.c - the application's side of the conversation with posternd
  *
  * Runs inside programs that know nothing of us.  Therefore: system calls are made
- * by syscall(2), since the libc names may be our own interposed ones; errno is
- * left as it was; descriptors are close-on-exec and live above the numbers that
+ * directly (base/sys.h), since the libc names may be our own interposed ones; descriptors are close-on-exec and live above the numbers that
  * the program expects for itself; a daemon is started by clone() without an exit
  * signal, so that no SIGCHLD reaches the program, its wait() finds no unknown
  * child and its atfork handlers do not run.
@@ -27,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sys.h"
+
 enum {
 	FD_FLOOR = 512,		/* our descriptors move above this where the limit allows */
 	REPLY_MS = 10000,	/* opening many queues takes a while */
@@ -42,18 +43,8 @@ struct cp_client {
 };
 
 /* System calls: result or -errno. */
-static long sys_ret(long r)
-{
-	return r < 0 ? -errno : r;
-}
-
-#define SYS(name, ...) sys_ret(syscall(SYS_##name, __VA_ARGS__))
-
-static void sys_close(int fd)
-{
-	if (fd >= 0)
-		(void)SYS(close, fd);
-}
+#define SYS_PAD(nr, a, b, c, d, e, f, ...) sys6_(nr, a, b, c, d, e, f)
+#define SYS(name, ...) SYS_PAD(SYS_##name, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
 static uint64_t now_ms(void)
 {
