@@ -140,6 +140,21 @@ void net_attach(struct net *net, void *base, size_t off, const struct cp *cp,
 	memcpy(&net->hash_seed, sh->secret, sizeof(net->hash_seed));
 }
 
+bool net_matches(const struct net *net, size_t off, uint32_t n_eps, uint32_t n_frames,
+		 size_t frames_off)
+{
+	struct layout l = lay_out(n_eps);
+	char *base = net->base;
+
+	return net->n_eps == n_eps && net->n_frames == n_frames &&
+	       net->eps == (uint8_t *)base + off + l.eps &&
+	       net->frames == (uint8_t *)base + frames_off &&
+	       net->conn_table == (uint32_t *)(base + off + l.conn) &&
+	       net->local_table == (uint32_t *)(base + off + l.local) &&
+	       net->conn_mask == l.n_conn - 1 && net->local_mask == l.n_local - 1 &&
+	       net->pkt_share == n_frames - n_frames / 4;
+}
+
 uint32_t net_random(struct net *net)
 {
 	uint64_t *s = net->shm->rng, a = s[0], b = s[1];

@@ -59,6 +59,12 @@ void net_init(void *base, size_t off, uint32_t n_eps, uint32_t n_frames, size_t 
 void net_attach(struct net *net, void *base, size_t off, const struct cp *cp,
 		struct vi *vis, uint32_t n_vis);
 
+/* net_matches - does an attached engine have the sizes that it was made with?
+ * For processes that do not trust whoever wrote the arena: looks only at the copies
+ * that net_attach() took, which nobody can change any more. */
+bool net_matches(const struct net *net, size_t off, uint32_t n_eps, uint32_t n_frames,
+		 size_t frames_off);
+
 /* ---- frames (pkt_pool.c) ------------------------------------------------ */
 
 static inline struct pkt *pkt_get(const struct net *net, uint32_t id)
