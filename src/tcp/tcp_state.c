@@ -329,6 +329,7 @@ void tcp_established(struct net *net, struct tcp_conn *c)
 	set_state(c, TCPS_ESTABLISHED);
 	c->established_ns = net->now;
 	c->rcv_space_ns = net->now;
+	c->last_tx_ns = net->now;
 	c->rcv_space = min_t(uint32_t, conn_rcv_cap(c), 10u * c->mss_adv);
 	cc_init(net, c);
 	/* RFC 6928 section 2; a lost SYN means a narrow path. */

@@ -298,9 +298,11 @@ static __cold void restart_idle(struct net *net, struct tcp_conn *c)
 	uint64_t rto = conn_rto_ns(net, c);
 	uint32_t floor = min_t(uint32_t, 10u * c->mss, max_t(uint32_t, 2u * c->mss, 14600u));
 
+	if (c->cwnd <= floor)
+		return;
 	for (; idle > rto && c->cwnd > floor; idle -= rto)
 		c->cwnd >>= 1;
-	c->cwnd = max_t(uint32_t, c->cwnd, min_t(uint32_t, floor, c->cwnd << 1));
+	c->cwnd = max_t(uint32_t, c->cwnd, floor);
 }
 
 void tcp_output(struct net *net, struct tcp_conn *c, enum tcp_push_how how)
