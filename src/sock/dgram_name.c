@@ -212,7 +212,7 @@ static void rename_ep(struct sock *s, int fd, const struct addr *local, const st
 	if (rc < 0)
 		s->reason = (uint16_t)why;
 	/* A filter of the connected form has taken the place of the plain one. */
-	if (!group && !(remote && old.f[0].kind == CP_FILTER_SOCKET) && memcmp(&before, &ep->flow, sizeof(before)) != 0)
+	if (!group && before.lport.be && !(remote && old.f[0].kind == CP_FILTER_SOCKET) && memcmp(&before, &ep->flow, sizeof(before)) != 0)
 		filter_list_del(st, &old);
 }
 

@@ -396,7 +396,7 @@ static void *peer_client(void *arg)
 	char buf[8] = "";
 
 	if (connect(fd, (struct sockaddr *)&a, len) == 0 && send(fd, "ping", 4, MSG_NOSIGNAL) == 4 &&
-	    recv(fd, buf, sizeof(buf), MSG_WAITALL) == 4 && memcmp(buf, "pong", 4) == 0)
+	    recv(fd, buf, 4, MSG_WAITALL) == 4 && memcmp(buf, "pong", 4) == 0)
 		return arg;
 	return NULL;
 }
@@ -551,6 +551,347 @@ static void tcp_many_connections(void **state)
 	close(lfd);
 }
 
+/* ---- processes ------------------------------------------------------------------------- */
+
+static pid_t forked(void)
+{
+	pid_t pid;
+
+	sock_fork_prepare();
+	pid = fork();
+	if (pid == 0)
+		sock_fork_child();
+	else if (pid > 0)
+		sock_fork_parent();
+	else
+		sock_fork_failed();
+	return pid;
+}
+
+static void wait_ok(pid_t pid)
+{
+	int st = -1;
+
+	assert_int_equal(waitpid(pid, &st, 0), pid);
+	assert_true(WIFEXITED(st));
+	assert_int_equal(WEXITSTATUS(st), 0);
+}
+
+static void fork_shares_a_connection(void **state)
+{
+	struct sockaddr_storage b;
+	struct ut u = ut_socket(AF_INET, SOCK_STREAM);
+	int lfd = peer_bound(SOCK_STREAM, IP_B, 6010), fd;
+	socklen_t len = mkaddr(&b, IP_B, 6010);
+	char buf[16];
+	pid_t pid;
+
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	fd = accept(lfd, NULL, NULL);
+	pid = forked();
+	if (pid == 0) {
+		bool ok = sock_send(u.s, u.fd, "child", 5, 0) == 5 && sock_recv(u.s, u.fd, buf, 2, MSG_WAITALL) == 2;
+
+		sock_put(u.s, u.fd);
+		close(u.fd);
+		_exit(!ok);
+	}
+	assert_int_equal(recv(fd, buf, 5, MSG_WAITALL), 5);
+	assert_int_equal(send(fd, "go", 2, 0), 2);
+	wait_ok(pid);
+	/* The child has closed its descriptor: the connection lives on. */
+	assert_int_equal(sock_send(u.s, u.fd, "parent", 6, 0), 6);
+	assert_int_equal(recv(fd, buf, 6, MSG_WAITALL), 6);
+	ut_close(u);
+	assert_int_equal(recv(fd, buf, 6, 0), 0);
+	close(fd);
+	close(lfd);
+}
+
+static void children_accept_from_one_listener(void **state)
+{
+	struct sockaddr_storage a;
+	struct ut l = ut_socket(AF_INET, SOCK_STREAM), c;
+	socklen_t len = mkaddr(&a, IP_A, 6003);
+	pid_t pid[2];
+
+	assert_int_equal(sock_bind(l.s, l.fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(sock_listen(l.s, l.fd, 16), 0);
+	assert_accel(l);
+	for (int k = 0; k < 2; k++) {
+		pid[k] = forked();
+		if (pid[k])
+			continue;
+		for (int i = 0; i < 4; i++) {
+			char buf[4];
+
+			c.fd = sock_accept(l.s, l.fd, NULL, NULL, 0, &c.s);
+			if (c.fd < 0 || !c.s || sock_recv(c.s, c.fd, buf, 4, MSG_WAITALL) != 4 ||
+			    sock_send(c.s, c.fd, "pong", 4, 0) != 4)
+				_exit(1);
+			sock_put(c.s, c.fd);
+			close(c.fd);
+		}
+		sock_put(l.s, l.fd);
+		_exit(0);
+	}
+	for (int i = 0; i < 8; i++) {
+		int peer = peer_socket(AF_INET, SOCK_STREAM);
+
+		assert_non_null(peer_client(&peer));
+		close(peer);
+	}
+	wait_ok(pid[0]);
+	wait_ok(pid[1]);
+	ut_close(l);
+}
+
+/* What a program after exec, or the receiver of SCM_RIGHTS, has: the descriptor only. */
+static void a_descriptor_is_found_by_its_cookie(void **state)
+{
+	struct sockaddr_storage b;
+	struct ut u = ut_socket(AF_INET, SOCK_STREAM);
+	int lfd = peer_bound(SOCK_STREAM, IP_B, 6011), fd;
+	socklen_t len = mkaddr(&b, IP_B, 6011);
+	enum sock_reason why;
+	struct sock *s;
+	char buf[16];
+
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	fd = accept(lfd, NULL, NULL);
+	sock_exec_prepare();
+	s = sock_probe(u.fd, &why);
+	assert_non_null(s);
+	assert_ptr_not_equal(s, u.s);
+	assert_int_equal(s->mode, SOCK_ACCEL);
+	assert_int_equal(s->id, u.s->id);
+	assert_int_equal(sock_send(s, u.fd, "probe", 5, 0), 5);
+	assert_int_equal(recv(fd, buf, 5, MSG_WAITALL), 5);
+	sock_put(s, u.fd);
+	ut_close(u);
+	close(fd);
+	close(lfd);
+}
+
+/* ---- changes of mind -------------------------------------------------------------------- */
+
+static void udp_disconnects_and_connects_again(void **state)
+{
+	struct sockaddr un = { .sa_family = AF_UNSPEC };
+	struct sockaddr_storage b, me;
+	struct ut u = ut_socket(AF_INET, SOCK_DGRAM);
+	int p1 = peer_bound(SOCK_DGRAM, IP_B, 5020), p2 = peer_bound(SOCK_DGRAM, IP_B, 5021);
+	socklen_t len = mkaddr(&b, IP_B, 5020), n = sizeof(me);
+	struct iovec iov = { "z", 1 };
+	struct msghdr m = { .msg_name = &b, .msg_iov = &iov, .msg_iovlen = 1 };
+	char buf[8];
+
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	assert_accel(u);
+	assert_int_equal(sock_send(u.s, u.fd, "a", 1, 0), 1);
+	assert_int_equal(recvfrom(p1, buf, 8, 0, (struct sockaddr *)&me, &n), 1);
+	/* Another peer: the first one's datagrams do not arrive any more. */
+	mkaddr(&b, IP_B, 5021);
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	assert_int_equal(sendto(p1, "no", 2, 0, (struct sockaddr *)&me, n), 2);
+	assert_int_equal(sendto(p2, "yes", 3, 0, (struct sockaddr *)&me, n), 3);
+	assert_int_equal(sock_recv(u.s, u.fd, buf, 8, 0), 3);
+	assert_int_equal(sock_connect(u.s, u.fd, &un, sizeof(un)), 0);
+	assert_int_equal(sock_send(u.s, u.fd, "x", 1, 0), SOCK_PASS);	/* EDESTADDRREQ */
+	m.msg_namelen = mkaddr(&b, IP_B, 5020);
+	assert_int_equal(sock_sendmsg(u.s, u.fd, &m, 0), 1);
+	n = sizeof(me);
+	assert_int_equal(recvfrom(p1, buf, 8, 0, (struct sockaddr *)&me, &n), 1);
+	assert_int_equal(sendto(p1, "back", 4, 0, (struct sockaddr *)&me, n), 4);
+	assert_int_equal(sock_recv(u.s, u.fd, buf, 8, 0), 4);
+	assert_int_equal(u.s->shm->os_rx, 0);
+	close(p1);
+	close(p2);
+	ut_close(u);
+}
+
+static void udp_handed_over_goes_on_in_the_kernel(void **state)
+{
+	struct sockaddr_storage a;
+	struct ut u = ut_socket(AF_INET, SOCK_DGRAM);
+	int peer = peer_bound(SOCK_DGRAM, IP_B, 5022);
+	socklen_t len = mkaddr(&a, IP_A, 5023);
+	char buf[8];
+
+	assert_int_equal(sock_bind(u.s, u.fd, (struct sockaddr *)&a, len), 0);
+	assert_accel(u);
+	assert_int_equal(sock_handover(u.s, u.fd, SOCK_REASON_sockopt), 0);
+	assert_int_equal(u.s->mode, SOCK_KERNEL);
+	sendto(peer, "k", 1, 0, (struct sockaddr *)&a, len);
+	assert_int_equal(sock_recv(u.s, u.fd, buf, 8, 0), SOCK_PASS);
+	ms(20);
+	assert_int_equal(recv(u.fd, buf, 8, MSG_DONTWAIT), 1);
+	close(peer);
+	ut_close(u);
+}
+
+static void reuseport_listeners_share(void **state)
+{
+	struct sockaddr_storage a;
+	struct ut l[2];
+	socklen_t len = mkaddr(&a, IP_A, 6003);
+	int one = 1, got[2] = { 0, 0 };
+
+	for (int k = 0; k < 2; k++) {
+		l[k] = ut_socket(AF_INET, SOCK_STREAM);
+		assert_int_equal(sock_setsockopt(l[k].s, l[k].fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+		assert_int_equal(sock_bind(l[k].s, l[k].fd, (struct sockaddr *)&a, len), 0);
+		assert_int_equal(sock_listen(l[k].s, l[k].fd, 16), 0);
+		assert_accel(l[k]);
+		sock_set_nonblock(l[k].s, true);
+	}
+	for (int i = 0; i < 20; i++) {
+		int peer = peer_socket(AF_INET, SOCK_STREAM);
+		struct ut c = { .fd = -EAGAIN };
+		pthread_t th;
+
+		pthread_create(&th, NULL, peer_client, &peer);
+		for (int k = 0; c.fd == -EAGAIN; k ^= 1, ms(1)) {
+			c.fd = sock_accept(l[k].s, l[k].fd, NULL, NULL, 0, &c.s);
+			got[k] += c.fd >= 0;
+		}
+		assert_int_equal(sock_send(c.s, c.fd, "pong", 4, 0), 4);
+		pthread_join(th, NULL);
+		ut_close(c);
+		close(peer);
+	}
+	assert_int_equal(got[0] + got[1], 20);
+	assert_true(got[0] && got[1]);
+	ut_close(l[0]);
+	/* The other one still has its filter. */
+	for (int i = 0; i < 4; i++) {
+		int peer = peer_socket(AF_INET, SOCK_STREAM);
+		struct ut c = { .fd = -EAGAIN };
+		pthread_t th;
+
+		pthread_create(&th, NULL, peer_client, &peer);
+		for (; c.fd == -EAGAIN; ms(1))
+			c.fd = sock_accept(l[1].s, l[1].fd, NULL, NULL, 0, &c.s);
+		assert_int_equal(sock_send(c.s, c.fd, "pong", 4, 0), 4);
+		pthread_join(th, NULL);
+		ut_close(c);
+		close(peer);
+	}
+	ut_close(l[1]);
+}
+
+static void bound_connection_takes_its_port(void **state)
+{
+	struct sockaddr_storage a, b, from;
+	struct ut u = ut_socket(AF_INET, SOCK_STREAM);
+	int lfd = peer_bound(SOCK_STREAM, IP_B, 6012), fd;
+	socklen_t len = mkaddr(&a, "0.0.0.0", 6100), n = sizeof(from);
+	char buf[4];
+
+	assert_int_equal(sock_bind(u.s, u.fd, (struct sockaddr *)&a, len), 0);
+	mkaddr(&b, IP_B, 6012);
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	assert_accel(u);
+	fd = accept(lfd, (struct sockaddr *)&from, &n);
+	assert_int_equal(ntohs(((struct sockaddr_in *)&from)->sin_port), 6100);
+	assert_int_equal(send(fd, "hey", 3, 0), 3);
+	assert_int_equal(sock_recv(u.s, u.fd, buf, 3, MSG_WAITALL), 3);
+	ut_close(u);
+	assert_int_equal(recv(fd, buf, 4, 0), 0);
+	close(fd);
+	close(lfd);
+}
+
+static void options_answer_as_the_kernel(void **state)
+{
+	struct sockaddr_storage b;
+	struct ut u = ut_socket(AF_INET, SOCK_STREAM);
+	int lfd = peer_bound(SOCK_STREAM, IP_B, 6013), v = 65536, fd;
+	socklen_t len = mkaddr(&b, IP_B, 6013), n;
+	struct tcp_info ti;
+	char cc[16];
+
+	assert_int_equal(sock_setsockopt(u.s, u.fd, SOL_SOCKET, SO_RCVBUF, &v, sizeof(v)), 0);
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	assert_accel(u);
+	fd = accept(lfd, NULL, NULL);
+	n = sizeof(v);
+	assert_int_equal(sock_getsockopt(u.s, u.fd, SOL_SOCKET, SO_RCVBUF, &v, &n), 0);
+	assert_int_equal(v, 131072);
+	n = sizeof(v);
+	assert_int_equal(sock_getsockopt(u.s, u.fd, IPPROTO_TCP, TCP_MAXSEG, &v, &n), 0);
+	assert_int_equal(v, 1448);
+	n = sizeof(ti);
+	assert_int_equal(sock_getsockopt(u.s, u.fd, IPPROTO_TCP, TCP_INFO, &ti, &n), 0);
+	assert_int_equal(ti.tcpi_state, TCP_ESTABLISHED);
+	n = sizeof(cc);
+	assert_int_equal(sock_setsockopt(u.s, u.fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+	assert_int_equal(sock_getsockopt(u.s, u.fd, IPPROTO_TCP, TCP_CONGESTION, cc, &n), 0);
+	assert_string_equal(cc, "reno");
+	assert_int_equal(sock_setsockopt(u.s, u.fd, IPPROTO_TCP, TCP_CONGESTION, "none", 4), -ENOENT);
+	assert_int_equal(send(fd, "12345", 5, 0), 5);
+	ms(20);
+	assert_int_equal(sock_ioctl(u.s, u.fd, 0x541B /* FIONREAD */, &v), 0);
+	assert_int_equal(v, 5);
+	assert_int_equal(sock_setsockopt(u.s, u.fd, SOL_SOCKET, 9999, &v, sizeof(v)), -ENOPROTOOPT);
+	ut_close(u);
+	close(fd);
+	close(lfd);
+}
+
+static void receive_times_out(void **state)
+{
+	struct timeval tv = { 0, 50000 };
+	struct sockaddr_storage a;
+	struct ut u = ut_socket(AF_INET, SOCK_DGRAM);
+	socklen_t len = mkaddr(&a, IP_A, 5030);
+	uint64_t t0;
+	char c;
+
+	assert_int_equal(sock_bind(u.s, u.fd, (struct sockaddr *)&a, len), 0);
+	assert_accel(u);
+	assert_int_equal(sock_setsockopt(u.s, u.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), 0);
+	t0 = clock_ns();
+	assert_int_equal(sock_recv(u.s, u.fd, &c, 1, 0), -EAGAIN);
+	assert_true(clock_ns() - t0 >= 50 * NSEC_PER_MSEC && clock_ns() - t0 < 500 * NSEC_PER_MSEC);
+	ut_close(u);
+}
+
+/* A sender faster than the peer reads: blocks, goes on, loses nothing. */
+static void *slow_reader(void *arg)
+{
+	static char buf[30000];
+	long n, total = 0;
+
+	while ((n = recv(*(int *)arg, buf, sizeof(buf), 0)) > 0) {
+		total += n;
+		if (total < 1000000)
+			ms(2);
+	}
+	return (void *)total;
+}
+
+static void tcp_bulk_to_a_slow_reader(void **state)
+{
+	static char out[4 << 20];
+	struct sockaddr_storage b;
+	struct ut u = ut_socket(AF_INET, SOCK_STREAM);
+	int lfd = peer_bound(SOCK_STREAM, IP_B, 6014), fd;
+	socklen_t len = mkaddr(&b, IP_B, 6014);
+	pthread_t th;
+	void *total;
+
+	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
+	fd = accept(lfd, NULL, NULL);
+	pthread_create(&th, NULL, slow_reader, &fd);
+	assert_int_equal(sock_send(u.s, u.fd, out, sizeof(out), 0), sizeof(out));
+	ut_close(u);
+	pthread_join(th, &total);
+	assert_int_equal((long)total, sizeof(out));
+	close(fd);
+	close(lfd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +914,16 @@ int main(void)
 		cmocka_unit_test(tcp_linger_waits_for_the_peer),
 		cmocka_unit_test(loopback_stays_with_the_kernel),
 		cmocka_unit_test(tcp_many_connections),
+		cmocka_unit_test(fork_shares_a_connection),
+		cmocka_unit_test(children_accept_from_one_listener),
+		cmocka_unit_test(a_descriptor_is_found_by_its_cookie),
+		cmocka_unit_test(udp_disconnects_and_connects_again),
+		cmocka_unit_test(udp_handed_over_goes_on_in_the_kernel),
+		cmocka_unit_test(reuseport_listeners_share),
+		cmocka_unit_test(bound_connection_takes_its_port),
+		cmocka_unit_test(options_answer_as_the_kernel),
+		cmocka_unit_test(receive_times_out),
+		cmocka_unit_test(tcp_bulk_to_a_slow_reader),
 	};
 
 	return cmocka_run_group_tests_name("sock", tests, rig_up, NULL);
