@@ -28,8 +28,9 @@
 
 #include "base/sys.h"
 
+#include "base/sys.h"
+
 enum {
-	FD_FLOOR = 512,		/* our descriptors move above this where the limit allows */
 	REPLY_MS = 10000,	/* opening many queues takes a while */
 	START_MS = 10000,
 	RESTART_MS = 1000,	/* how long a daemon that was there may be away */
@@ -42,9 +43,11 @@ struct cp_client {
 	char start[];		/* "" never start a daemon */
 };
 
-/* System calls: result or -errno. */
-#define SYS_PAD(nr, a, b, c, d, e, f, ...) sys6_(nr, a, b, c, d, e, f)
-#define SYS(name, ...) SYS_PAD(SYS_##name, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		(void)sys1(SYS_close, fd);
+}
 
 static uint64_t now_ms(void)
 {
@@ -58,21 +61,7 @@ static void sleep_ms(unsigned int ms)
 {
 	struct timespec ts = { .tv_nsec = (long)ms * 1000000 };
 
-	(void)SYS(nanosleep, &ts, NULL);
-}
-
-/* Moves @fd out of the application's way; always returns a valid descriptor. */
-static int fd_up(int fd)
-{
-	long up;
-
-	if (fd >= FD_FLOOR)
-		return fd;
-	up = SYS(fcntl, fd, F_DUPFD_CLOEXEC, FD_FLOOR);
-	if (up < 0)
-		return fd;	/* the limit is lower than that */
-	sys_close(fd);
-	return (int)up;
+	(void)sys2(SYS_nanosleep, &ts, NULL);
 }
 
 /* Waits for @events until @deadline: 0, -ETIMEDOUT or -errno. */
@@ -83,7 +72,7 @@ static int wait_fd(int fd, short events, uint64_t deadline)
 		uint64_t now = now_ms();
 		long left = now < deadline ? (long)(deadline - now) : 0;
 		struct timespec ts = { left / 1000, left % 1000 * 1000000 };
-		long rc = SYS(ppoll, &p, 1, &ts, NULL, 0);
+		long rc = sys5(SYS_ppoll, &p, 1, &ts, NULL, 0);
 
 		if (rc > 0)
 			return 0;
@@ -114,7 +103,7 @@ static int send_msg(int fd, const void *req, size_t len, const int *fds, int n)
 		m.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
 	}
 	do
-		rc = SYS(sendmsg, fd, &m, MSG_NOSIGNAL);
+		rc = sys3(SYS_sendmsg, fd, &m, MSG_NOSIGNAL);
 	while (rc == -EINTR);
 	return rc < 0 ? (int)rc : 0;
 }
@@ -139,7 +128,7 @@ static int recv_msg(int fd, void *buf, size_t room, int *fds, int *n_fds, uint64
 		if (rc < 0)
 			return rc;
 		m.msg_controllen = sizeof(c);
-		len = SYS(recvmsg, fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		len = sys3(SYS_recvmsg, fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	} while (len == -EINTR || len == -EAGAIN);
 
 	for (h = len >= 0 ? CMSG_FIRSTHDR(&m) : NULL; h; h = CMSG_NXTHDR(&m, h)) {
@@ -151,9 +140,9 @@ static int recv_msg(int fd, void *buf, size_t room, int *fds, int *n_fds, uint64
 		for (size_t i = 0; i < n; i++) {
 			memcpy(&f, CMSG_DATA(h) + i * sizeof(int), sizeof(f));
 			if (got < want)
-				fds[got++] = fd_up(f);
+				fds[got++] = sys_fd_high(f);
 			else
-				sys_close(f);
+				close_fd(f);
 		}
 	}
 	if (n_fds)
@@ -164,7 +153,7 @@ static int recv_msg(int fd, void *buf, size_t room, int *fds, int *n_fds, uint64
 		len = -EMSGSIZE;
 	if (len < 0 && n_fds) {
 		while (got > 0)
-			sys_close(fds[--got]);
+			close_fd(fds[--got]);
 		*n_fds = 0;
 	}
 	return (int)len;
@@ -177,7 +166,7 @@ static bool peer_trusted(int fd)
 	struct ucred cr;
 	socklen_t len = sizeof(cr);
 
-	if (SYS(getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &cr, &len) < 0)
+	if (sys5(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &cr, &len) < 0)
 		return false;
 	return cr.uid == 0 || cr.uid == geteuid();
 }
@@ -190,17 +179,17 @@ static int connect_daemon(int *out)
 	int fd;
 
 	memcpy(sa.sun_path + 1, CP_SOCK_NAME, sizeof(CP_SOCK_NAME) - 1);
-	rc = SYS(socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	rc = sys3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (rc < 0)
 		return (int)rc;
-	fd = fd_up((int)rc);
+	fd = sys_fd_high((int)rc);
 	do
-		rc = SYS(connect, fd, &sa, len);
+		rc = sys3(SYS_connect, fd, &sa, len);
 	while (rc == -EINTR);
 	if (rc == 0 && !peer_trusted(fd))
 		rc = -EPERM;
 	if (rc < 0) {
-		sys_close(fd);
+		close_fd(fd);
 		return (int)rc;
 	}
 	*out = fd;
@@ -215,22 +204,22 @@ static void __attribute__((noreturn)) exec_daemon(const char *path, int ready_fd
 	char *argv[] = { (char *)path, "--auto", "--ready-fd", "3", NULL };
 	long null;
 
-	(void)SYS(setsid, 0);
-	(void)SYS(chdir, "/");
+	(void)sys0(SYS_setsid);
+	(void)sys1(SYS_chdir, "/");
 	if (ready_fd != 3)
-		(void)SYS(dup3, ready_fd, 3, 0);
+		(void)sys3(SYS_dup3, ready_fd, 3, 0);
 	else
-		(void)SYS(fcntl, 3, F_SETFD, 0);
-	(void)SYS(close_range, 4u, ~0u, 0u);
+		(void)sys3(SYS_fcntl, 3, F_SETFD, 0);
+	(void)sys3(SYS_close_range, 4u, ~0u, 0u);
 	/* Not the program's terminal or pipes: who reads them waits for their end. */
-	null = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+	null = sys4(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
 	if (null >= 0)
 		for (int i = 0; i < 3; i++)
-			(void)SYS(dup3, (int)null, i, 0);
+			(void)sys3(SYS_dup3, (int)null, i, 0);
 	if (null > 3)
-		sys_close((int)null);
-	(void)SYS(execve, path, argv, env);
-	(void)SYS(exit_group, 127);
+		close_fd((int)null);
+	(void)sys3(SYS_execve, path, argv, env);
+	(void)sys1(SYS_exit_group, 127);
 	for (;;)
 		;
 }
@@ -267,34 +256,34 @@ static int start_daemon(const char *path, char why[96])
 		return -EACCES;
 	}
 	daemon_env(env, ARRAY_SIZE(env));
-	rc = (int)SYS(pipe2, p, O_CLOEXEC);
+	rc = (int)sys2(SYS_pipe2, p, O_CLOEXEC);
 	if (rc < 0)
 		return rc;
-	p[0] = fd_up(p[0]);
-	p[1] = fd_up(p[1]);
+	p[0] = sys_fd_high(p[0]);
+	p[1] = sys_fd_high(p[1]);
 
 	/* A handler of the program must not run in the copy. */
 	sigfillset(&all);
-	(void)SYS(rt_sigprocmask, SIG_SETMASK, &all, &old, _NSIG / 8);
-	pid = SYS(clone, 0, 0, 0, 0, 0);
+	(void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, _NSIG / 8);
+	pid = sys5(SYS_clone, 0, 0, 0, 0, 0);
 	if (pid == 0) {
-		if (SYS(clone, 0, 0, 0, 0, 0) == 0)
+		if (sys5(SYS_clone, 0, 0, 0, 0, 0) == 0)
 			exec_daemon(path, p[1], env);
-		(void)SYS(exit_group, 0);
+		(void)sys1(SYS_exit_group, 0);
 	}
-	(void)SYS(rt_sigprocmask, SIG_SETMASK, &old, NULL, _NSIG / 8);
-	sys_close(p[1]);
+	(void)sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, _NSIG / 8);
+	close_fd(p[1]);
 	if (pid < 0) {
-		sys_close(p[0]);
+		close_fd(p[0]);
 		return (int)pid;
 	}
-	while (SYS(wait4, (int)pid, &st, __WCLONE, NULL) == -EINTR)
+	while (sys4(SYS_wait4, (int)pid, &st, __WCLONE, NULL) == -EINTR)
 		;
 
 	/* "ok", or a line that says why not; or just its end. */
 	rc = wait_fd(p[0], POLLIN, now_ms() + START_MS);
-	got = rc == 0 ? SYS(read, p[0], text, sizeof(text) - 1) : 0;
-	sys_close(p[0]);
+	got = rc == 0 ? sys3(SYS_read, p[0], text, sizeof(text) - 1) : 0;
+	close_fd(p[0]);
 	if (got >= 2 && memcmp(text, "ok", 2) == 0)
 		return 0;
 	if (got > 0) {
@@ -323,20 +312,20 @@ static int hello(struct cp_client *c, char why[96])
 		return rc;
 	if (rc < (int)sizeof(rep.h) || (rep.h.rc == 0 && (rc < (int)sizeof(rep) || n != 1))) {
 		if (n)
-			sys_close(fd);
+			close_fd(fd);
 		return -EPROTO;
 	}
 	if (rep.h.rc < 0) {
 		rep.h.why[sizeof(rep.h.why) - 1] = 0;
 		snprintf(why, 96, "%s", rep.h.why);
 		if (n)
-			sys_close(fd);
+			close_fd(fd);
 		return rep.h.rc;
 	}
 	/* The tables outlive the daemon: the holder keeps the same memory.  A
 	 * mapping of the first stays good, only the number is renewed. */
 	if (c->tables_fd >= 0) {
-		sys_close(fd);
+		close_fd(fd);
 		return 0;
 	}
 	c->tables_fd = fd;
@@ -355,7 +344,7 @@ static int reach(struct cp_client *c, bool again, char why[96])
 			rc = hello(c, why);
 			if (rc == 0)
 				return 0;
-			sys_close(c->fd);
+			close_fd(c->fd);
 			c->fd = -1;
 			/* Caught a daemon that was about to leave: once more. */
 			if (rc != -EPIPE && rc != -ECONNRESET)
@@ -412,8 +401,8 @@ void cp_client_close(struct cp_client *c)
 {
 	int saved = errno;
 
-	sys_close(c->fd);
-	sys_close(c->tables_fd);
+	close_fd(c->fd);
+	close_fd(c->tables_fd);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 	errno = saved;
@@ -425,7 +414,7 @@ void cp_client_reset(struct cp_client *c)
 
 	/* The lock may have been held by a thread that fork() did not copy. */
 	pthread_mutex_init(&c->lock, NULL);
-	sys_close(c->fd);
+	close_fd(c->fd);
 	c->fd = -1;
 	errno = saved;
 }
@@ -455,7 +444,7 @@ static int exchange(struct cp_client *c, const void *req, size_t req_len, const 
 		if (rc >= 0)
 			return rc;
 		/* After any failure the next reply would be the last one's. */
-		sys_close(c->fd);
+		close_fd(c->fd);
 		c->fd = -1;
 		if (attempt > 0 || (rc != -EPIPE && rc != -ECONNRESET && rc != -ENOTCONN))
 			return rc;
@@ -476,7 +465,7 @@ int cp_call(struct cp_client *c, const void *req, size_t req_len, const int *fds
 	if (rc >= 0) {
 		if (rc < (int)sizeof(*h) || h->len != (uint32_t)rc) {
 			for (int i = 0; n_out && i < *n_out; i++)
-				sys_close(fds_out[i]);
+				close_fd(fds_out[i]);
 			rc = -EPROTO;
 		} else {
 			h->why[sizeof(h->why) - 1] = 0;

@@ -14,7 +14,8 @@
  * Every message is one of union kp_msg, with descriptors as SCM_RIGHTS in the
  * order stated.  Nothing is acknowledged; messages keep their order; neither side
  * blocks on sending: the keeper keeps what it could not send (EAGAIN) and tries
- * again on its next tick.
+ * again on its next tick.  Descriptors that arrive are shared with posternd and the
+ * holder: closing one does not take it out of an epoll set, EPOLL_CTL_DEL does.
  *
  *   posternd -> keeper                         keeper -> posternd
  *   KP_INIT       first, once                  KP_READY      after KP_INIT: arena mapped
