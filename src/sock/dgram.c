@@ -259,13 +259,17 @@ static bool dest_ok(struct sock *s, const struct ipaddr *to, uint32_t oif)
 		return s->dst_ok;
 	s->dst = *to;
 	s->dst_gen = gen;
+	if (ipaddr_is_mcast(to)) {	/* decided by group_ok() */
+		s->dst_ok = true;
+		return true;
+	}
 	s->dst_ok = !ipaddr_is_any(to) && !ipaddr_is_loopback(to) &&
 		    cp_route(&st->cp, to, NULL, oif, &f) == 0 && f.type == CP_RT_UNICAST;
 	return s->dst_ok;
 }
 
 /* A group: the kernel must send when somebody on this host may listen, since it
- * makes the copy for him. */
+ * makes the copy for him. No lock. */
 static bool group_ok(const struct sock *s, const struct ipaddr *group)
 {
 	const struct opts *o = sock_opts();
@@ -274,7 +278,9 @@ static bool group_ok(const struct sock *s, const struct ipaddr *group)
 		return false;
 	if (!(s->shm->flags & SOCK_SF_MCAST_LOOP))
 		return true;
-	return opt_is_set(o, OPT_MCAST_SEND) && o->mcast_send == 0;
+	if (opt_is_set(o, OPT_MCAST_SEND) && o->mcast_send == 0)
+		return true;
+	return !mcast_members(group);
 }
 
 struct outgoing {
@@ -319,6 +325,8 @@ static int plan_send(struct sock *s, const struct msghdr *msg, struct outgoing *
 		.ttl = c.ttl, .tos = c.tos,
 	};
 	if (unlikely(ipaddr_is_mcast(&to.ip))) {
+		if (!group_ok(s, &to.ip))
+			return SOCK_PASS;
 		if (!o->dst.oif)
 			o->dst.oif = s->shm->mcast_if;
 		if (ipaddr_is_any(&o->dst.src) && ipaddr_is_any(&s->ep->flow.laddr))
@@ -332,6 +340,7 @@ static inline int send_once(struct sock *s, const struct outgoing *o)
 {
 	const struct ipaddr *to = o->has_dst ? &o->dst.addr : &s->ep->flow.raddr;
 	struct net *net = &s->st->net;
+	const struct ep_route *rt;
 	int rc;
 
 	if (unlikely(!sock_alive(s)))
@@ -340,9 +349,12 @@ static inline int send_once(struct sock *s, const struct outgoing *o)
 		return (int)take_error(s);
 	if (unlikely(s->shm->flags & (SOCK_SF_SHUT_WR | SOCK_SF_CORKED)))
 		return SOCK_PASS;
-	if (unlikely(ipaddr_is_mcast(to)) ? !group_ok(s, to)
-					  : !dest_ok(s, to, o->has_dst ? o->dst.oif : s->ep->bound_if))
+	if (!dest_ok(s, to, o->has_dst ? o->dst.oif : s->ep->bound_if))
 		return SOCK_PASS;
+	/* The engine looks at the time only when it must hold a datagram back. */
+	rt = o->has_dst ? &udp_ep(s->ep)->dst_route : &s->ep->route;
+	if (unlikely(!rt->valid || rt->gen != s->dst_gen))
+		net->now = clock_ns();
 	rc = udp_send(net, udp_ep(s->ep), o->has_dst ? &o->dst : NULL, o->iov, o->n, o->len);
 	/* Too long, no route, unresolved for good: the kernel fragments, or has the exact error. */
 	return likely(rc == 0 || rc == -EAGAIN) ? rc : SOCK_PASS;
@@ -406,7 +418,7 @@ static ssize_t send_planned(struct sock *s, int fd, const struct outgoing *o, in
 		if (rc < 0)
 			return rc;
 	}
-	sock_lock(st);
+	stack_lock(st);
 	rc = send_once(s, o);
 	sock_unlock(st);
 	sock_resolve(st);
@@ -446,6 +458,16 @@ ssize_t dgram_sendmsg(struct sock *s, int fd, const struct msghdr *msg, int flag
 	return send_planned(s, fd, &o, flags);
 }
 
+/* Multicast may ask the kernel who listens: not under the lock. */
+static bool to_group(const struct sock *s, const struct msghdr *msg)
+{
+	struct addr to;
+
+	if (!msg->msg_name)
+		return ipaddr_is_mcast(&s->ep->flow.raddr);
+	return addr_from_user(&to, s->family, msg->msg_name, msg->msg_namelen) && ipaddr_is_mcast(&to.ip);
+}
+
 /* As many as go out plainly, under one lock and with one doorbell. */
 static unsigned send_batch(struct sock *s, struct mmsghdr *v, unsigned n)
 {
@@ -455,9 +477,9 @@ static unsigned send_batch(struct sock *s, struct mmsghdr *v, unsigned n)
 
 	if (unlikely(!s->ep->flow.lport.be))
 		return 0;
-	sock_lock(st);
+	stack_lock(st);
 	for (; done < n && !s->ep->so_error; done++) {
-		if (plan_send(s, &v[done].msg_hdr, &o) || send_once(s, &o) < 0)
+		if (to_group(s, &v[done].msg_hdr) || plan_send(s, &v[done].msg_hdr, &o) || send_once(s, &o) < 0)
 			break;
 		v[done].msg_len = (unsigned)o.len;
 	}

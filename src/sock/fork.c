@@ -77,6 +77,7 @@ void sock_fork_child(void)
 
 	sock_pool_after_fork();
 	filter_after_fork();
+	mcast_after_fork();
 	proc_open_after_fork();
 	for (uint32_t i = 0; i < MAX_STACKS && sts[i]; i++) {
 		if (child_slot[i] == ID_NONE) {

@@ -197,6 +197,14 @@ int dgram_rebind(struct sock *s, int fd);
 /* Multicast membership changed by a setsockopt() that the kernel has accepted. */
 void dgram_group(struct sock *s, int fd, bool join, const struct ipaddr *group, uint32_t ifindex);
 
+/* ---- multicast (mcast.c) --------------------------------------------------------- */
+
+/* May somebody on this host be a member of the group?  May read a file: no lock. */
+bool mcast_members(const struct ipaddr *group);
+/* This process changed a membership. */
+void mcast_forget(void);
+void mcast_after_fork(void);
+
 int stream_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* ---- ancillary data (cmsg.c) ------------------------------------------------------------------ */

@@ -651,6 +651,7 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 	} else if (s->type == SOCK_DGRAM &&
 		   membership(s, level, name, val, len, &join, &group, &ifindex, &ifaddr)) {
 		note_membership(s, fd, join, &group, ifindex, &ifaddr);
+		mcast_forget();
 	}
 	return 0;
 }

@@ -205,6 +205,44 @@ static void udp_multicast_is_received(void **state)
 	ut_close(u);
 }
 
+/* Sent by the stack while nobody here listens, by the kernel once somebody does. */
+static void udp_multicast_loops_to_local_members(void **state)
+{
+	struct ip_mreqn mr = { .imr_multiaddr.s_addr = inet_addr("239.1.2.4"), .imr_ifindex = (int)if_nametoindex("pt-sock-a") };
+	struct ip_mreqn out = { .imr_ifindex = mr.imr_ifindex };
+	struct sockaddr_storage a, g;
+	struct ut u = ut_socket(AF_INET, SOCK_DGRAM);
+	int peer = peer_bound(SOCK_DGRAM, "0.0.0.0", 5014), local = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = mkaddr(&a, "0.0.0.0", 5014);
+	struct iovec iov = { "mc", 2 };
+	struct msghdr m = { .msg_name = &g, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 };
+	struct ip_mreqn pm = mr;
+	char buf[64];
+
+	mkaddr(&g, "239.1.2.4", 5014);
+	assert_int_equal(setns(t.ns_b, CLONE_NEWNET), 0);
+	pm.imr_ifindex = (int)if_nametoindex("pt-sock-b");
+	assert_int_equal(setns(t.ns_a, CLONE_NEWNET), 0);
+	assert_int_equal(setsockopt(peer, IPPROTO_IP, IP_ADD_MEMBERSHIP, &pm, sizeof(pm)), 0);
+	assert_int_equal(sock_setsockopt(u.s, u.fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof(out)), 0);
+	mkaddr(&a, IP_A, 5015);
+	assert_int_equal(sock_bind(u.s, u.fd, (struct sockaddr *)&a, len), 0);
+	assert_accel(u);
+	assert_int_equal(sock_sendmsg(u.s, u.fd, &m, 0), 2);
+	assert_int_equal(recv(peer, buf, sizeof(buf), 0), 2);
+	mkaddr(&a, "0.0.0.0", 5014);
+	assert_int_equal(bind(local, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(setsockopt(local, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mr, sizeof(mr)), 0);
+	ms(150);
+	assert_int_equal(sock_sendmsg(u.s, u.fd, &m, 0), SOCK_PASS);
+	assert_int_equal(sendmsg(u.fd, &m, 0), 2);
+	assert_int_equal(recv(peer, buf, sizeof(buf), 0), 2);
+	assert_int_equal(recv(local, buf, sizeof(buf), MSG_DONTWAIT), 2);
+	close(peer);
+	close(local);
+	ut_close(u);
+}
+
 static void udp_many_messages_at_once(void **state)
 {
 	struct sockaddr_storage b, me;
@@ -902,6 +940,7 @@ int main(void)
 		cmocka_unit_test(udp_fragments_go_by_the_kernel),
 		cmocka_unit_test(udp_ancillary_data),
 		cmocka_unit_test(udp_multicast_is_received),
+		cmocka_unit_test(udp_multicast_loops_to_local_members),
 		cmocka_unit_test(udp_many_messages_at_once),
 		cmocka_unit_test(udp6_echoes),
 		cmocka_unit_test(tcp_connects_and_exchanges_data),
