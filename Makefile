@@ -19,7 +19,7 @@ MESON   ?= meson
 M       := $(BUILD)/meson
 
 PROGS := src/tools/postern src/ctld/posternd src/keeper/postern-keeper
-LINKS := onload
+LINKS := onload onload_stackdump
 LIBS  := src/preload/libonload.so
 
 # sudo make: the tree stays the user's

@@ -103,8 +103,10 @@ static void on_proc(struct keeper *k, const struct kp_proc *m, const int *fds, i
 		return;
 	}
 	p = &k->procs[m->slot];
-	if (p->pidfd >= 0)
+	if (p->pidfd >= 0) {
+		epoll_ctl(k->epfd, EPOLL_CTL_DEL, p->pidfd, NULL);
 		close(p->pidfd);
+	}
 	p->pidfd = fds[0];
 	p->pid = m->pid;
 	if (keeper_watch(k, p->pidfd, KEEPER_EV_PROC, m->slot, EPOLLIN) < 0) {

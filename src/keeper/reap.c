@@ -53,7 +53,9 @@ void reap_proc(struct keeper *k, uint32_t slot)
 
 	if (p->pidfd < 0)
 		return;
-	close(p->pidfd);	/* leaves epfd with its last reference */
+	/* posternd has the same file open, so closing ours would leave it watched. */
+	epoll_ctl(k->epfd, EPOLL_CTL_DEL, p->pidfd, NULL);
+	close(p->pidfd);
 	p->pidfd = -1;
 	if (!conv_try_init(k))
 		return;
