@@ -31,6 +31,7 @@ struct stack_wait {
 	uint32_t n_vis;		/* in ep_leader */
 	uint32_t pid;		/* that made it */
 	bool leader;
+	bool announced;		/* counted in sleepers[slot] */
 };
 
 static pthread_key_t exit_key;
@@ -146,6 +147,7 @@ int stack_sleep_prepare(struct stack *st)
 	/* Sequentially consistent: before the last look, pairs with stack_ring(). */
 	atomic_fetch_add(&st->shm->sleepers[w->slot], 1);
 	atomic_fetch_add(&st->shm->n_sleepers, 1);
+	w->announced = true;
 	w->leader = atomic_compare_exchange_strong(&st->shm->leader, &zero, stack_thread_tid());
 	return w->leader ? w->ep_leader : w->ep_plain;
 }
@@ -204,6 +206,7 @@ void stack_sleep_done(struct stack *st)
 {
 	struct stack_wait *w = wait_get(st);
 
+	w->announced = false;
 	atomic_fetch_sub(&st->shm->sleepers[w->slot], 1);
 	atomic_fetch_sub(&st->shm->n_sleepers, 1);
 	if (w->leader) {
@@ -214,6 +217,16 @@ void stack_sleep_done(struct stack *st)
 	}
 }
 
+/* This thread may have announced its own sleep, and be awake to take its last
+ * look: it need not wake itself. */
+static uint32_t own_sleepers(const struct stack *st, uint32_t slot)
+{
+	for (const struct stack_wait *w = stack_thread.wait; w; w = w->next)
+		if (w->st == st)
+			return w->announced && w->slot == slot;
+	return 0;
+}
+
 void stack_ring(struct stack *st, uint32_t mask)
 {
 	static const uint64_t one = 1;
@@ -222,7 +235,7 @@ void stack_ring(struct stack *st, uint32_t mask)
 		uint32_t i = (uint32_t)__builtin_ctz(mask);
 
 		mask &= mask - 1;
-		if (atomic_load(&st->shm->sleepers[i])) {
+		if (atomic_load(&st->shm->sleepers[i]) > own_sleepers(st, i)) {
 			st->shm->rings++;
 			/* Never read, so it could overflow only after 2^64 rings; EAGAIN cannot be. */
 			(void)sys_write(st->doorbell[i], &one, sizeof(one));
