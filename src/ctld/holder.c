@@ -5,7 +5,8 @@
  * A named store: put(key, fds), drop(key), list.  It looks at nothing that it
  * holds, but for the pidfds of keepers and processes: while one of them is alive
  * there are stacks to hand over.  Without a posternd and without any of these it
- * leaves, and the kernel frees everything.
+ * leaves, and the kernel frees everything; keepers alone are waited for two
+ * minutes, then they read the end of file and finish by themselves.
  *
  * Address: abstract "@postern-hold" of the network namespace, root by peer
  * credentials on both sides.  The lower half of the file is posternd's side.
@@ -32,7 +33,12 @@
 #define HOLD_NAME "postern-hold"
 
 enum hold_type { HOLD_PUT = 1, HOLD_DROP, HOLD_LIST, HOLD_QUIT, HOLD_ENTRY, HOLD_END };
-enum { KEY = 48, MAX_CONNS = 4, GRACE_S = 10 };
+enum {
+	KEY = 48,
+	MAX_CONNS = 4,
+	GRACE_S = 10,		/* alone, and nothing lives: for a posternd that is being restarted */
+	ORPHANS_S = 120,	/* alone with keepers: they have had their time for FIN and TIME_WAIT */
+};
 
 struct hold_msg {
 	uint32_t type;
@@ -163,8 +169,9 @@ static void take_conn(struct holder *h)
 	close(fd);
 }
 
-/* Is a keeper or a registered process alive?  Their pidfds are readable when not. */
-static bool any_alive(const struct holder *h)
+/* Is a registered process alive, or with @keepers a keeper?  Their pidfds are
+ * readable when not. */
+static bool any_alive(const struct holder *h, bool keepers)
 {
 	for (const struct entry *e = h->entries; e; e = e->next) {
 		const char *last = strncmp(e->key, "st/", 3) == 0 ? strchr(e->key + 3, '/') : NULL;
@@ -172,7 +179,7 @@ static bool any_alive(const struct holder *h)
 
 		if (!last)
 			continue;
-		if (strcmp(last, "/kp") == 0 && e->n == 2)
+		if (keepers && strcmp(last, "/kp") == 0 && e->n == 2)
 			p.fd = e->fd[1];
 		else if (strncmp(last, "/pr/", 4) == 0 && e->n == 1)
 			p.fd = e->fd[0];
@@ -187,7 +194,7 @@ static bool any_alive(const struct holder *h)
 static void hold_loop(struct holder *h)
 {
 	struct pollfd p[1 + MAX_CONNS];
-	int alone_s = 0;
+	int alone_s = 0, idle_s = 0;	/* without posternd and processes; and without keepers */
 
 	while (!h->quit) {
 		bool served = false;
@@ -199,9 +206,11 @@ static void hold_loop(struct holder *h)
 			served |= h->conn[i] >= 0;
 		}
 		n = poll(p, ARRAY_SIZE(p), served ? -1 : 1000);
-		if (n == 0 && !served)
-			alone_s = any_alive(h) ? 0 : alone_s + 1;
-		if (alone_s >= GRACE_S)
+		if (n == 0 && !served) {
+			alone_s = any_alive(h, false) ? 0 : alone_s + 1;
+			idle_s = any_alive(h, true) ? 0 : idle_s + 1;
+		}
+		if (idle_s >= GRACE_S || alone_s >= ORPHANS_S)
 			return;
 		if (n <= 0)
 			continue;
@@ -211,7 +220,7 @@ static void hold_loop(struct holder *h)
 			if (p[1 + i].revents && !serve(h, h->conn[i])) {
 				close(h->conn[i]);
 				h->conn[i] = -1;
-				alone_s = 0;
+				alone_s = idle_s = 0;
 			}
 	}
 }
