@@ -47,7 +47,7 @@ struct keeper {
 	uint32_t n_pending;
 	uint32_t watched_vis;		/* AF_XDP sockets in epfd; 0 while somebody else polls */
 	bool done_said, quit;
-	uint64_t started_ns;
+	uint64_t started_ns, done_ns;
 };
 
 /* Tags in epoll_data.u64: kind << 32 | index. */

@@ -19,6 +19,8 @@
 #include "base/clock.h"
 #include "keeper/keeper.h"
 
+#define DONE_WAIT_NS (30 * NSEC_PER_SEC)
+
 static struct keeper keeper;
 
 int keeper_watch(struct keeper *k, int fd, uint32_t kind, uint32_t index, uint32_t events)
@@ -65,8 +67,10 @@ static bool finished(struct keeper *k)
 
 		conv_send(k, &done, KP_DONE, sizeof(done), 0);
 		k->done_said = true;
+		k->done_ns = clock_ns();
 	}
-	return false;
+	/* Nobody answers: posternd is gone, and only the holder keeps the pair open. */
+	return clock_ns() - k->done_ns > DONE_WAIT_NS;
 }
 
 static int run(struct keeper *k)
