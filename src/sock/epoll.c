@@ -30,8 +30,8 @@ struct member {
 	uint8_t share;		/* index of the stack, MEMBER_OURS */
 	uint8_t kernel_too;	/* the kernel socket is in the kernel's set as well */
 	uint32_t item;
-	struct sock *s;
-	uint32_t gen;		/* of s when registered */
+	struct sock *s;		/* MEMBER_UNDECIDED; else only a hint: the object may have been used again */
+	uint32_t sock, gen;	/* MEMBER_OURS: slot and its generation */
 	struct sock_epoll *inner;	/* a nested set of ours */
 	struct epoll_event ev;	/* MEMBER_UNDECIDED, and for moving */
 };
@@ -202,6 +202,7 @@ static int item_add(struct sock_epoll *e, struct member *m, struct sock *s, cons
 	m->kind = MEMBER_OURS;
 	m->share = (uint8_t)k;
 	m->s = s;
+	m->sock = s->id;
 	m->gen = s->gen;
 	m->ev = *ev;
 	return 0;
@@ -210,11 +211,19 @@ static int item_add(struct sock_epoll *e, struct member *m, struct sock *s, cons
 /* The item is still the one that was registered (the socket may be gone). */
 static struct epitem_shm *item_of(struct sock_epoll *e, const struct member *m)
 {
-	struct epitem_shm *it = upper_item(e->share[m->share].st, m->item);
+	struct stack *st = e->share[m->share].st;
+	struct epitem_shm *it = upper_item(st, m->item);
 
-	if (m->s->shm->gen != m->gen || !it->in_use || it->fd != m->fd || it->set != e->share[m->share].set)
+	if (!it->in_use || it->sock != m->sock || it->fd != m->fd || it->set != e->share[m->share].set ||
+	    upper_sock(st, m->sock)->gen != m->gen)
 		return NULL;
 	return it;
+}
+
+/* Is the member this socket? */
+static bool is_of(const struct sock_epoll *e, const struct member *m, const struct sock *s)
+{
+	return s && s->st == e->share[m->share].st && s->id == m->sock && s->gen == m->gen;
 }
 
 static int item_mod(struct sock_epoll *e, struct member *m, const struct epoll_event *ev)
@@ -323,6 +332,7 @@ static int ours_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct membe
 			return -ENOENT;
 		if (m->ev.events & EPOLLEXCLUSIVE || ev->events & EPOLLEXCLUSIVE)
 			return -EINVAL;
+		m->s = s;
 		rc = item_mod(e, m, ev);
 		if (rc == 0 && m->kernel_too)
 			share_with_kernel(e, m, epfd, EPOLL_CTL_MOD);
@@ -360,9 +370,8 @@ int sock_epoll_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct sock *
 	m = member_find(e, fd);
 	/* A number that was closed and opened again is another member: the
 	 * kernel forgot the old one by itself. */
-	if (m && m->kind == MEMBER_OURS && (m->s != s || m->gen != s->gen || !item_of(e, m))) {
-		if (m->s != s || !s)
-			item_del(e, m);
+	if (m && m->kind == MEMBER_OURS && (!is_of(e, m, s) || !item_of(e, m))) {
+		item_del(e, m);
 		m->kind = MEMBER_NONE;
 		m = NULL;
 	}
@@ -402,8 +411,9 @@ void sock_epoll_decided(struct sock *s, int fd)
 
 		pthread_mutex_lock(&e->lock);
 		m = member_find(e, fd);
-		if (m && m->s == s && s->mode == SOCK_KERNEL) {
-			to_kernel(e, m);
+		if (m && s->mode == SOCK_KERNEL) {
+			if (m->kind == MEMBER_OURS ? is_of(e, m, s) : m->s == s)
+				to_kernel(e, m);
 		} else if (m && m->kind == MEMBER_UNDECIDED && m->s == s) {
 			struct epoll_event ev = m->ev;
 
