@@ -32,7 +32,7 @@ void tcp_wake_sender(struct net *net, struct tcp_conn *c)
 		if (want > c->sndbuf)
 			c->sndbuf = want;
 	}
-	if (net->shm->pkt_n_tx >= net->shm->n_frames / 16 * 11) {
+	if (net_tx_scarce(net)) {
 		if (c->snd_head == ID_NONE)
 			tcp_retry_soon(net, c);
 		return;

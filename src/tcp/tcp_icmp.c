@@ -36,6 +36,7 @@ static void too_big(struct net *net, struct tcp_conn *c, uint32_t mtu)
 		c->recover = c->snd_nxt;
 		c->ssthresh = c->cwnd;
 	}
+	tcp_predict_update(c);
 	tcp_recovery_send(net, c, true);
 }
 

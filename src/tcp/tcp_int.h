@@ -120,6 +120,19 @@ static inline bool net_pressure(const struct net *net)
 	return net->shm->pkt_n_free < net->shm->n_frames >> 3;
 }
 
+/* Received frames fill their share but for what the devices must have to receive at
+ * all, ACKs included: queues take no more. */
+static inline bool net_rx_scarce(const struct net *net)
+{
+	return net->shm->pkt_n_rx >= net->n_frames / 16 * 11;
+}
+
+/* No more data to send than this share of all frames: ACKs and SYNs must find some. */
+static inline bool net_tx_scarce(const struct net *net)
+{
+	return net->shm->pkt_n_tx >= net->n_frames / 16 * 11;
+}
+
 /* Sequence space of a frame on the send queue: a FIN counts. */
 static inline uint32_t pkt_seq_len(const struct pkt *p)
 {
@@ -156,7 +169,8 @@ void tcp_reap(struct net *net, struct tcp_conn *c);
 void tcp_destroy(struct net *net, struct tcp_conn *c);
 void tcp_purge_tx(struct net *net, struct tcp_conn *c);
 void tcp_purge_rx(struct net *net, struct tcp_conn *c);
-/* Recompute c->predict after any change of state or options. */
+/* Recompute c->predict: after any change of state, of header options, of recovery, of the
+ * reassembly queue, and of TCP_F_PERSIST, TLP and URG. */
 void tcp_predict_update(struct tcp_conn *c);
 int tcp_pending_error(struct tcp_conn *c);
 uint32_t tcp_wscale_wanted(const struct net *net, const struct tcp_conn *c);

@@ -12,9 +12,6 @@
 
 #include "tcp/rtt.h"
 
-/* Flags under which nothing is predicted. */
-#define SLOW_FLAGS (TCP_F_PERSIST | TCP_F_TLP | TCP_F_URG | TCP_F_RECOVERY | TCP_F_RTO_REC)
-
 /* A chain of frames; its TCP header is in the first one. */
 static __cold uint32_t sum_chain(const struct net *net, const struct pkt *p, uint32_t len,
 				 uint32_t sum)
@@ -93,7 +90,7 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 {
 	struct tcp_conn *c = tcp_conn(ep);
 	const uint8_t *h = pkt_l4(p);
-	uint32_t seq, ack, wnd, len, ts = 0, tsecr = 0;
+	uint32_t seq, ack, acked, wnd, len, ts = 0, tsecr = 0;
 	uint16_t word;
 	bool slow;
 
@@ -113,14 +110,16 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 	ack = get_be32(h + 8);
 	wnd = (uint32_t)get_be16(h + 14) << c->snd_wscale;
 	len = ri->l4_len - c->tx_hlen;
-	slow  = (word & ~(TCP_PSH << 8)) != c->predict;	/* not established, SYN, FIN, RST, URG */
-	slow |= seq != c->rcv_nxt;
-	slow |= (int32_t)len < 0 || len > c->rcv_wnd;
-	slow |= ack - c->snd_una > c->snd_nxt - c->snd_una;
-	slow |= ack == c->snd_una && len == 0;		/* duplicate, probe or window update */
-	slow |= (c->flags & SLOW_FLAGS) | c->ca_state;
-	slow |= c->ooo_head != ID_NONE;
+	acked = ack - c->snd_una;
+	/* tcp_predict_update(): 0 unless established, with nothing lost, out of order or
+	 * urgent; the bits of SYN, FIN, RST and URG must not be there. */
+	slow  = (word & ~(TCP_PSH << 8)) ^ c->predict;
+	slow |= (seq ^ c->rcv_nxt) != 0;
+	slow |= len > c->rcv_wnd;			/* also when it would be negative */
+	slow |= acked > c->snd_nxt - c->snd_una;
+	slow |= (acked | len) == 0;			/* duplicate, probe or window update */
 	slow |= wnd == 0;
+	slow |= net_rx_scarce(net);
 	if (likely(c->flags & TCP_F_TS)) {
 		/* Only once `word` is right are there 12 bytes of options to look at. */
 		if (unlikely(slow)) {
@@ -133,7 +132,7 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 		slow |= seq_before(ts, c->ts_recent);
 	}
 	/* Part of a frame stays: the slow path trims it. */
-	if (ack != c->snd_una && likely(!slow)) {
+	if (acked && likely(!slow)) {
 		const struct pkt *first = pkt_get(net, c->snd_head);
 
 		slow |= seq_after(first->end_seq, ack) || first->flags & PKT_F_RETRANS;
@@ -150,7 +149,7 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 		c->ts_recent = ts;
 		c->ts_recent_s = net_seconds(net);
 	}
-	if (ack != c->snd_una || seq != c->snd_wl1 || wnd > c->snd_wnd) {
+	if (acked || seq != c->snd_wl1 || wnd > c->snd_wnd) {
 		c->snd_wnd = wnd;
 		c->snd_wl1 = seq;
 		if (unlikely(wnd > c->snd_wnd_max)) {
@@ -158,7 +157,7 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 			tcp_mss_update(net, c);
 		}
 	}
-	if (ack != c->snd_una)
+	if (acked)
 		ack_predicted(net, c, ack);
 
 	if (len) {

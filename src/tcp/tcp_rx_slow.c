@@ -85,7 +85,28 @@ void tcp_rxq_append_dense(struct net *net, struct tcp_conn *c, struct pkt *p)
 static bool ooo_room(const struct net *net, const struct tcp_conn *c)
 {
 	return c->ooo_frames < max_t(uint32_t, 64, c->rcvbuf >> PKT_FRAME_SHIFT) &&
-	       !net_pressure(net);
+	       !net_pressure(net) && !net_rx_scarce(net);
+}
+
+/* Frames are short: what comes in order is taken only if it fits behind what is there
+ * already.  Returns whether it was. */
+static __cold bool squeeze_in(struct net *net, struct tcp_conn *c, struct pkt *p)
+{
+	struct pkt *tail;
+	uint32_t len = p->data_len;
+
+	if (c->rxq_head == ID_NONE || p->flags & PKT_F_FIN)
+		return false;
+	tail = pkt_get(net, c->rxq_tail);
+	if (!tcp_pkt_merge(net, tail, p))
+		return false;
+	c->rcv_nxt += len;
+	c->rcv_wnd -= min_t(uint32_t, c->rcv_wnd, len);
+	c->rxq_bytes += len;
+	c->bytes_in += len;
+	ack_policy(net, c, len);
+	conn_ready(net, c, EP_IN);
+	return true;
 }
 
 static void drain_ooo(struct net *net, struct tcp_conn *c)
@@ -183,6 +204,14 @@ static void take_data(struct net *net, struct tcp_conn *c, struct pkt *p, uint8_
 	}
 
 	len = p->data_len;
+	/* A connection always gets one frame, so that none stands still. */
+	if (unlikely(net_rx_scarce(net)) && len && c->rxq_head != ID_NONE) {
+		if (!had_ooo && squeeze_in(net, c, p))
+			return;
+		NET_DROP(net, tcp_rcvbuf);
+		pkt_free(net, p);
+		return;
+	}
 	if (len) {
 		rxq_append(net, c, p);
 		ack_policy(net, c, len);
@@ -535,6 +564,7 @@ void tcp_rx_slow(struct net *net, struct tcp_conn *c, struct pkt *p, const struc
 		return;
 	}
 	segment_in(net, c, p, ri, &in);
+	tcp_predict_update(c);
 
 	if (conn_in(c, TCPS_SET_TX))
 		tcp_output(net, c, TCP_PUSH_NORMAL);

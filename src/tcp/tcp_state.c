@@ -127,8 +127,8 @@ void tcp_conn_start(struct net *net, struct tcp_conn *c, uint32_t iss)
 	c->tx_room = (uint8_t)ip_hdr_room(&c->ep.flow.laddr);
 	c->tx_hlen = TCP_HDR_LEN;
 	c->tx_data_off = (uint16_t)(PKT_DATA_OFF + c->tx_room + c->tx_hlen);
-	c->pseudo = csum_pseudo(&c->ep.flow.laddr, &c->ep.flow.raddr, IPPROTO_TCP, 0);
 	c->ports = c->ep.flow.lport.be | (uint32_t)c->ep.flow.rport.be << 16;
+	c->pseudo = csum_pseudo(&c->ep.flow.laddr, &c->ep.flow.raddr, IPPROTO_TCP, 0);
 	c->ts_off = ts_offset(net, &c->ep.flow);
 	c->mss_peer = ipaddr_is4(&c->ep.flow.laddr) ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT6;
 	rtt_init(c, conf->rto_initial_ms);
@@ -212,7 +212,8 @@ void tcp_take_syn_opts(struct net *net, struct tcp_conn *c, const struct tcp_syn
 void tcp_predict_update(struct tcp_conn *c)
 {
 	c->predict = 0;
-	if (c->state == TCPS_ESTABLISHED)
+	if (c->state == TCPS_ESTABLISHED && !c->ca_state && c->ooo_head == ID_NONE &&
+	    !(c->flags & (TCP_F_PERSIST | TCP_F_TLP | TCP_F_URG)))
 		c->predict = (uint16_t)(c->tx_hlen >> 2 << 4 | TCP_ACK << 8);
 }
 

@@ -110,6 +110,7 @@ void tcp_rexmit_update(struct net *net, struct tcp_conn *c)
 		if (c->flags & TCP_F_PERSIST && c->rexmit_deadline)
 			return;
 		c->flags |= TCP_F_PERSIST;
+		tcp_predict_update(c);
 		d = conn_rto_ns(net, c);
 		rexmit_set(net, c, net->now + max_t(uint64_t, d, OVERRIDE_MS * NSEC_PER_MSEC));
 	} else {
@@ -353,5 +354,6 @@ void tcp_timer(struct net *net, struct timer *tm)
 		keep_timer(net, c);
 		break;
 	}
+	tcp_predict_update(c);
 	tcp_reap(net, c);
 }

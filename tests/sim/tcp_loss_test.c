@@ -75,6 +75,12 @@ static void one_run(uint64_t seed)
 	w.s = sim_create(seed);
 	v6 = draw(w.s, 3) == 0;
 	conf.mtu = v6 ? 1500 : mtus[draw(w.s, 3)];
+	if (draw(w.s, 3) == 0) {
+		/* Hardly enough of anything. */
+		conf.n_frames = 300 + draw(w.s, 500);
+		conf.fill = 64;
+		conf.tx_ring = 64;
+	}
 	if (capture)
 		sim_capture(w.s, capture);
 	w.a = sim_host_add(w.s, &conf);

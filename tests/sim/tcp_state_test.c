@@ -593,6 +593,57 @@ static void tiny_segments_share_frames(void **state)
 	pair_fini(&w);
 }
 
+static void slow_readers_do_not_starve_the_stack(void **state)
+{
+	enum { SLOW = 20 };
+	struct sim_host_conf conf = { .n_frames = 1024, .fill = 128 }, big = { .n_frames = 8192 };
+	struct tcp_conn *slow[SLOW], *taken[SLOW], *c, *d;
+	static char buf[20000];
+	struct pair w;
+	char in[16];
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	w.s = sim_create(1);
+	w.a = sim_host_add(w.s, &big);
+	w.b = sim_host_add(w.s, &conf);
+	w.l = listen_on(w.b, 80, 64);
+	for (uint16_t i = 0; i < SLOW; i++) {
+		slow[i] = connect_to(w.a, w.b, false, (uint16_t)(40000 + i), 80);
+		sim_run(w.s, 1 * MS);
+		taken[i] = tcp_accept(&w.b->net, w.l);
+		assert_non_null(taken[i]);
+	}
+	c = connect_to(w.a, w.b, false, 50000, 80);
+	sim_run(w.s, 1 * MS);
+	d = tcp_accept(&w.b->net, w.l);
+	assert_non_null(d);
+	/* 20 windows of 64 KiB are more than the pool. */
+	for (int i = 0; i < 200; i++) {
+		for (int k = 0; k < SLOW; k++)
+			(void)send_bytes(w.a, slow[k], buf, sizeof(buf));
+		sim_run(w.s, 5 * MS);
+	}
+	sim_check(w.s);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(send_bytes(w.a, c, "ping", 4), 4);
+		sim_run(w.s, 1 * MS);
+		assert_int_equal(recv_bytes(w.b, d, in, sizeof(in)), 4);
+		assert_int_equal(send_bytes(w.b, d, "pong", 4), 4);
+		sim_run(w.s, 1 * MS);
+		assert_int_equal(recv_bytes(w.a, c, in, sizeof(in)), 4);
+	}
+	assert_int_equal(c->rtos + d->rtos, 0);
+	for (int k = 0; k < SLOW; k++) {
+		assert_int_equal(slow[k]->state, TCPS_ESTABLISHED);
+		tcp_close(&w.a->net, slow[k], true);
+		close_conn(w.b, taken[k]);
+	}
+	close_conn(w.a, c);
+	close_conn(w.b, d);
+	pair_fini(&w);
+}
+
 static void buffers_grow_with_the_path(void **state)
 {
 	struct sim_host_conf conf = { .n_frames = 16384, .fill = 2048, .tx_ring = 2048 };
@@ -952,6 +1003,7 @@ int main(void)
 		cmocka_unit_test(slow_reader_closes_the_window),
 		cmocka_unit_test(lost_window_update_is_recovered),
 		cmocka_unit_test(tiny_segments_share_frames),
+		cmocka_unit_test(slow_readers_do_not_starve_the_stack),
 		cmocka_unit_test(buffers_grow_with_the_path),
 		cmocka_unit_test(keepalive_finds_a_dead_peer),
 		cmocka_unit_test(user_timeout_ends_a_silent_connection),
