@@ -91,7 +91,7 @@ static int accept_kernels(struct sock *l, int lfd, struct sockaddr *addr, sockle
 	bool nonblock = l->shm->flags & SOCK_SF_NONBLOCK;
 	int fd;
 
-	if (sys_ppoll(&p, 1, &zero, NULL) <= 0)
+	if (lfd < 0 || sys_ppoll(&p, 1, &zero, NULL) <= 0)
 		return -EAGAIN;
 	if (nonblock)
 		return sys_accept4(lfd, addr, len, flags);
@@ -142,17 +142,12 @@ static int accept_once(struct sock *l, int lfd, struct sockaddr *addr, socklen_t
 	return accept_kernels(l, lfd, addr, len, flags);
 }
 
-int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags, struct sock **out)
+static int accept_held(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags, struct sock **out)
 {
 	uint64_t deadline = 0;
 	bool first = true;
 	int rc;
 
-	*out = NULL;
-	if (s->mode != SOCK_ACCEL || s->ep->kind != EP_TCP_LISTEN)
-		return s->mode == SOCK_ACCEL && s->type == SOCK_STREAM ? -EINVAL : SOCK_PASS;
-	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
-		return -EINVAL;
 	for (;;) {
 		rc = accept_once(s, fd, addr, len, flags, out);
 		if (rc != -EAGAIN || s->shm->flags & SOCK_SF_NONBLOCK)
@@ -168,7 +163,24 @@ int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, i
 			return SOCK_PASS;	/* shut down: EINVAL from the kernel */
 		if (rc < 0)
 			return rc;
+		if (sock_orphaned(s))
+			fd = -1;	/* closed meanwhile: the number may be another file's */
 		if (!sock_alive(s))
 			return SOCK_PASS;
 	}
+}
+
+int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags, struct sock **out)
+{
+	int rc;
+
+	*out = NULL;
+	if (s->mode != SOCK_ACCEL || s->ep->kind != EP_TCP_LISTEN)
+		return s->mode == SOCK_ACCEL && s->type == SOCK_STREAM ? -EINVAL : SOCK_PASS;
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	sock_get(s);
+	rc = accept_held(s, fd, addr, len, flags, out);
+	sock_put(s, -1);
+	return rc;
 }

@@ -129,7 +129,7 @@ static int start(struct sock *s, int fd, struct plan *p, struct ep *ep)
 }
 
 /* The outcome of a connection attempt; __inet_stream_connect() from "if ((1 << state) ..." on. */
-static int finish(struct sock *s, int busy)
+static int outcome(struct sock *s, int busy)
 {
 	struct stack *st = s->st;
 	struct tcp_conn *c = tcp_conn(s->ep);
@@ -164,6 +164,16 @@ static int finish(struct sock *s, int busy)
 		if (rc <= 0)
 			return rc == 0 ? busy : rc;
 	}
+}
+
+static int finish(struct sock *s, int busy)
+{
+	int rc;
+
+	sock_get(s);		/* against close() in another thread */
+	rc = outcome(s, busy);
+	sock_put(s, -1);
+	return rc;
 }
 
 /* A new attempt on a socket whose last one failed. */

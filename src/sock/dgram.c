@@ -113,35 +113,50 @@ static bool kernel_due(const struct sock *s)
 	       clock_ns() - s->kernel_asked_ns >= every;
 }
 
-ssize_t dgram_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
+static ssize_t recv_blocking(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
-	uint64_t deadline = 0;
-	bool waited = false;
+	uint64_t deadline = sock_deadline(s->shm->rcvtimeo_ns);
 	ssize_t r;
 	int rc;
+
+	for (;;) {
+		rc = sock_wait(s, POLLIN, fd, POLLIN, deadline, SPIN_UDP_RECV);
+		if (rc <= 0)
+			return rc == 0 ? -EAGAIN : rc;
+		if (sock_orphaned(s))
+			fd = -1;	/* closed meanwhile: the number may be another file's */
+		r = recv_ours(s, msg->msg_iov, (int)msg->msg_iovlen, msg, flags);
+		if (r == -EAGAIN && fd >= 0)
+			r = recv_kernels(s, fd, msg, flags);
+		if (r != -EAGAIN)
+			return r;
+	}
+}
+
+ssize_t dgram_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
+{
+	ssize_t r;
 
 	if (unlikely(flags & MSG_ERRQUEUE))
 		return SOCK_PASS;
 	if (msg->msg_iovlen > UIO_MAXIOV)
 		return -EMSGSIZE;
-	for (;;) {
-		r = recv_ours(s, msg->msg_iov, (int)msg->msg_iovlen, msg, flags);
-		if (likely(r != -EAGAIN))
+	r = recv_ours(s, msg->msg_iov, (int)msg->msg_iovlen, msg, flags);
+	if (likely(r != -EAGAIN))
+		return r;
+	if (kernel_due(s)) {
+		r = recv_kernels(s, fd, msg, flags);
+		if (r != -EAGAIN)
 			return r;
-		if (waited || kernel_due(s)) {
-			r = recv_kernels(s, fd, msg, flags);
-			if (r != -EAGAIN)
-				return r;
-		}
-		if (sock_nonblock(s, flags))
-			return -EAGAIN;
-		if (!waited)
-			deadline = sock_deadline(s->shm->rcvtimeo_ns);
-		waited = true;
-		rc = sock_wait(s, POLLIN, fd, POLLIN, deadline, SPIN_UDP_RECV);
-		if (rc <= 0)
-			return rc == 0 ? -EAGAIN : rc;
 	}
+	if (sock_nonblock(s, flags))
+		return -EAGAIN;
+	/* As the kernel's calls hold the file: a close() in another thread
+	 * takes effect when the blocked call is done. */
+	sock_get(s);
+	r = recv_blocking(s, fd, msg, flags);
+	sock_put(s, -1);
+	return r;
 }
 
 ssize_t dgram_recv(struct sock *s, int fd, void *buf, size_t len, int flags)

@@ -10,10 +10,26 @@
 
 #include "sock/sock_priv.h"
 
+/* bind() of a connection: its kernel socket would take the name.  inet_bind()
+ * looks at the address before the state, inet6_bind() after it. */
+static int bind_conn(const struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct addr a;
+
+	if (!addr_from_user(&a, s->family, addr, len) || addr->sa_family != s->family)
+		return SOCK_PASS;
+	if (s->family == AF_INET && !ipaddr_is_any(&a.ip) && !ipaddr_is_loopback(&a.ip) &&
+	    !ipaddr_is_mcast(&a.ip) && !cp_addr_owner(&s->st->cp, &a.ip))
+		return -EADDRNOTAVAIL;
+	return -EINVAL;
+}
+
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int rc;
 
+	if (s->mode == SOCK_ACCEL && s->ep->kind == EP_TCP_CONN)
+		return bind_conn(s, addr, len);
 	if (s->mode != SOCK_UNDECIDED)
 		return SOCK_PASS;
 	rc = sys_bind(fd, addr, len);

@@ -96,6 +96,12 @@ static inline bool sock_alive(const struct sock *s)
 	return likely(s->shm->gen == s->gen);
 }
 
+/* A blocked call is all that is left of it in this process. */
+static inline bool sock_orphaned(const struct sock *s)
+{
+	return atomic_load_explicit(&s->refs, memory_order_relaxed) == 1;
+}
+
 static inline bool sock_nonblock(const struct sock *s, int flags)
 {
 	return flags & MSG_DONTWAIT || s->shm->flags & SOCK_SF_NONBLOCK;

@@ -109,6 +109,19 @@ recv_slow(struct sock *s, const struct iovec *iov, int n, size_t got, size_t len
 	return (ssize_t)got;
 }
 
+/* As the kernel's calls hold the file: a close() in another thread takes effect
+ * when the blocked call is done. */
+static ssize_t recv_held(struct sock *s, const struct iovec *iov, int n, size_t got, size_t len, int flags,
+			 uint32_t tflags)
+{
+	ssize_t r;
+
+	sock_get(s);
+	r = recv_slow(s, iov, n, got, len, flags, tflags);
+	sock_put(s, -1);
+	return r;
+}
+
 ssize_t stream_recv(struct sock *s, const struct iovec *iov, int n, size_t len, int flags)
 {
 	uint32_t tflags = (flags & MSG_PEEK ? TCP_RECV_PEEK : 0) | (flags & MSG_TRUNC ? TCP_RECV_TRUNC : 0);
@@ -124,11 +137,11 @@ ssize_t stream_recv(struct sock *s, const struct iovec *iov, int n, size_t len, 
 	if (likely(r > 0)) {
 		if (likely((size_t)r == len || !(len > CHUNK || flags & MSG_WAITALL || s->shm->rcvlowat > (size_t)r)))
 			return r;
-		return recv_slow(s, iov, n, (size_t)r, len, flags, tflags);
+		return recv_held(s, iov, n, (size_t)r, len, flags, tflags);
 	}
-	if (r != -EAGAIN || len == 0 || sock_nonblock(s, flags))
-		return r == -EAGAIN && len == 0 ? 0 : r;
-	return recv_slow(s, iov, n, 0, len, flags, tflags);
+	if (r != -EAGAIN || sock_nonblock(s, flags))
+		return r;
+	return recv_held(s, iov, n, 0, len, flags, tflags);
 }
 
 /* ---- sending ------------------------------------------------------------------------ */
@@ -193,6 +206,17 @@ send_slow(struct sock *s, const struct iovec *iov, int n, size_t done, size_t le
 	return (ssize_t)done;
 }
 
+static ssize_t send_held(struct sock *s, const struct iovec *iov, int n, size_t done, size_t len, int flags,
+			 uint32_t tflags)
+{
+	ssize_t r;
+
+	sock_get(s);
+	r = send_slow(s, iov, n, done, len, flags, tflags);
+	sock_put(s, -1);
+	return r;
+}
+
 ssize_t stream_send(struct sock *s, const struct iovec *iov, int n, size_t len, int flags)
 {
 	uint32_t tflags = (flags & MSG_MORE ? TCP_SEND_MORE : 0) | (flags & MSG_OOB ? TCP_SEND_OOB : 0);
@@ -210,8 +234,8 @@ ssize_t stream_send(struct sock *s, const struct iovec *iov, int n, size_t len, 
 	if (likely(r == (ssize_t)len))
 		return r;
 	if (r > 0)
-		return send_slow(s, iov, n, (size_t)r, len, flags, tflags);
+		return send_held(s, iov, n, (size_t)r, len, flags, tflags);
 	if (r != -EAGAIN || sock_nonblock(s, flags))
 		return r;
-	return send_slow(s, iov, n, 0, len, flags, tflags);
+	return send_held(s, iov, n, 0, len, flags, tflags);
 }
