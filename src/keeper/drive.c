@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/sys.h"
 #include "keeper/keeper.h"
 
 enum {
@@ -60,13 +59,13 @@ static void unwatch_xsks(struct keeper *k)
 	}
 }
 
-/* A dead thread cannot lead, and nobody would take the role from it. */
-static void check_leader(struct stack *st)
+/* A leader that is dead or stopped does not look at the sockets: take the role
+ * from it and let another sleeper have it. */
+static void depose_leader(struct stack *st)
 {
 	uint32_t leader = atomic_load(&st->shm->leader);
 
-	if (leader && sys2(SYS_tkill, leader, 0) == -ESRCH &&
-	    atomic_compare_exchange_strong(&st->shm->leader, &leader, 0))
+	if (leader && atomic_compare_exchange_strong(&st->shm->leader, &leader, 0))
 		stack_ring(st, (1u << STACK_N_DOORBELLS) - 1);
 }
 
@@ -89,10 +88,13 @@ int drive_tick(struct keeper *k)
 		unwatch_xsks(k);
 		return TICK_MS;
 	}
-	if (stack_work(st, now) || stack_wants_resolve(st))
+	if (stack_work(st, now) || stack_wants_resolve(st)) {
+		/* Work that a leader should have been woken for. */
+		if ((int64_t)age > STALE_NS)
+			depose_leader(st);
 		drive_poll(k);
+	}
 	if ((int64_t)age > STALE_NS && busy) {
-		check_leader(st);
 		/* A leader that sleeps watches them itself. */
 		if (!atomic_load(&st->shm->leader))
 			watch_xsks(k);

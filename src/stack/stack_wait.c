@@ -210,8 +210,11 @@ void stack_sleep_done(struct stack *st)
 	atomic_fetch_sub(&st->shm->sleepers[w->slot], 1);
 	atomic_fetch_sub(&st->shm->n_sleepers, 1);
 	if (w->leader) {
+		uint32_t self = stack_thread_tid();
+
 		w->leader = false;
-		atomic_store(&st->shm->leader, 0);
+		/* Unless the keeper took the role from us while we were stopped. */
+		atomic_compare_exchange_strong(&st->shm->leader, &self, 0);
 		if (unlikely(atomic_load(&st->shm->n_sleepers)))
 			hand_on(st);
 	}
