@@ -187,7 +187,7 @@ static int item_add(struct sock_epoll *e, struct member *m, struct sock *s, cons
 		it->set = e->share[k].set;
 		it->sock = s->id;
 		it->fd = m->fd;
-		it->events = ev->events;
+		it->events = ev->events | EPOLL_ALWAYS;	/* asked for or not */
 		it->data = ev->data.u64;
 		shm_list_add_tail(st->net.base, &upper_set(st, it->set)->items, &it->of_set);
 		shm_list_add_tail(st->net.base, &s->shm->items, &it->of_sock);
@@ -235,7 +235,7 @@ static int item_mod(struct sock_epoll *e, struct member *m, const struct epoll_e
 	stack_lock(st);
 	it = item_of(e, m);
 	if (it) {
-		it->events = ev->events;
+		it->events = ev->events | EPOLL_ALWAYS;	/* asked for or not */
 		it->data = ev->data.u64;
 		shm_list_del(st->net.base, &it->ready);
 		ring = arm(st, it);

@@ -18,7 +18,7 @@ static uint32_t notify_item(struct stack *st, struct epitem_shm *it, uint32_t ev
 {
 	struct epset_shm *set;
 
-	if (!(it->events & (events | EPOLLERR | EPOLLHUP)))
+	if (!(it->events & events))
 		return 0;
 	set = upper_set(st, it->set);
 	if (!shm_link_linked(st->net.base, &it->ready))
