@@ -44,29 +44,6 @@ static ssize_t file_to_sock(int out, int in, off_t pos, size_t count)
 	return (ssize_t)done;
 }
 
-EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t count)
-{
-	struct sock *s = fdtab_sock(out);
-	ssize_t rc;
-	off_t pos;
-
-	if (!s || s->mode != SOCK_ACCEL)
-		return libc.sendfile(out, in, off, count);
-	count = min_t(size_t, count, MOVE_LIMIT);
-	pos = off ? *off : (off_t)sys3(SYS_lseek, in, 0, SEEK_CUR);
-	if (!off && pos < 0)
-		return ret(pos == -ESPIPE ? -EINVAL : pos);
-	if (pos < 0)
-		return ret(-EINVAL);
-	rc = file_to_sock(out, in, pos, count);
-	if (rc > 0 && off)
-		*off = pos + rc;
-	else if (rc > 0)
-		sys3(SYS_lseek, in, pos + rc, SEEK_SET);
-	return ret(rc);
-}
-EXPORT ssize_t sendfile64(int, int, off64_t *, size_t) __attribute__((alias("sendfile")));
-
 /* Write what fits.  With @nonblock a blocking pipe is asked first: one that
  * polls writable has room for PIPE_BUF bytes. */
 static ssize_t to_pipe(int fd, const char *buf, size_t n, bool nonblock)
@@ -175,13 +152,46 @@ EXPORT ssize_t splice(int in, off64_t *off_in, int out, off64_t *off_out, size_t
 		return libc.splice(in, off_in, out, off_out, count, flags);
 	if (!count)
 		return 0;
-	if (off_in || off_out)
+	if (from && to)
+		return ret(-EINVAL);
+	/* The other end must be a pipe, and open at all: one answer for both. */
+	if (sys_fcntl(from ? out : in, F_GETPIPE_SZ, 0) < 0)
+		return ret(sys_fcntl(from ? out : in, F_GETFD, 0) < 0 ? -EBADF : -EINVAL);
+	if (from ? off_out : off_in)
 		return ret(-ESPIPE);
-	if ((from && to) || sys_fcntl(from ? out : in, F_GETPIPE_SZ, 0) < 0)
-		return ret(-EINVAL);	/* one end must be a pipe */
+	if (off_in || off_out)
+		return ret(-EINVAL);
 	count = min_t(size_t, count, MOVE_LIMIT);
 	rc = from ? sock_to_pipe(from, in, out, count, flags) : pipe_to_sock(in, out, count, flags);
 	if (rc == -EPIPE && from)
 		signal_sigpipe();
 	return ret(rc);
 }
+
+EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t count)
+{
+	struct sock *s = fdtab_sock(out);
+	ssize_t rc;
+	off_t pos;
+
+	if (!s || s->mode != SOCK_ACCEL) {
+		s = fdtab_sock(in);
+		if (!s || s->mode != SOCK_ACCEL)
+			return libc.sendfile(out, in, off, count);
+		/* From a socket it works into pipes only, as splice() does. */
+		return off ? ret(-ESPIPE) : splice(in, NULL, out, NULL, count, 0);
+	}
+	count = min_t(size_t, count, MOVE_LIMIT);
+	pos = off ? *off : (off_t)sys3(SYS_lseek, in, 0, SEEK_CUR);
+	if (!off && pos < 0)
+		return ret(pos == -ESPIPE ? -EINVAL : pos);
+	if (pos < 0)
+		return ret(-EINVAL);
+	rc = file_to_sock(out, in, pos, count);
+	if (rc > 0 && off)
+		*off = pos + rc;
+	else if (rc > 0)
+		sys3(SYS_lseek, in, pos + rc, SEEK_SET);
+	return ret(rc);
+}
+EXPORT ssize_t sendfile64(int, int, off64_t *, size_t) __attribute__((alias("sendfile")));

@@ -104,6 +104,7 @@ static __cold void defer(int sig, siginfo_t *info, void *context)
 
 static void enter(int sig, siginfo_t *info, void *context)
 {
+	struct timespec *asleep;
 	handler_fn fn;
 	int flags;
 
@@ -120,6 +121,13 @@ static void enter(int sig, siginfo_t *info, void *context)
 	stack_thread.sig_count++;
 	if (!(flags & SA_RESTART))
 		stack_thread.sig_norestart++;
+	/* Not slept over when it came between the last look and the sleep.  Taken
+	 * away as well: the handler may leave by longjmp(). */
+	asleep = stack_thread.sleep_ts;
+	if (asleep) {
+		*asleep = (struct timespec){ 0, 0 };
+		stack_thread.sleep_ts = NULL;
+	}
 	if (fn)
 		fn(sig, info, context);
 }

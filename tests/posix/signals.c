@@ -42,6 +42,11 @@ static void reap(pid_t pid)
 		;
 }
 
+static void counted(const char *what, long rc)
+{
+	out("%s: %s, handled %d", what, res(rc), (int)count);
+}
+
 static void interrupted(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -53,26 +58,26 @@ static void interrupted(int fd)
 
 	install(SIGUSR1, 0);
 	pid = kill_in(100, SIGUSR1);
-	out("recv, no restart: %s, handled %d", res(recv(fd, &c, 1, 0)), (int)count);
+	counted("recv, no restart", recv(fd, &c, 1, 0));
 	reap(pid);
 	install(SIGUSR1, SA_RESTART);
 	pid = kill_in(100, SIGUSR1);
-	out("poll, restart: %s, handled %d", res(poll(&p, 1, 5000)), (int)count);
+	counted("poll, restart", poll(&p, 1, 5000));
 	reap(pid);
 	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
 	pid = kill_in(100, SIGUSR1);
-	out("epoll_wait, restart: %s, handled %d", res(epoll_wait(ep, &ev, 1, 5000)), (int)count);
+	counted("epoll_wait, restart", epoll_wait(ep, &ev, 1, 5000));
 	reap(pid);
 	close(ep);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	pid = kill_in(100, SIGUSR1);
-	out("recv with time-out, restart: %s, handled %d", res(recv(fd, &c, 1, 0)), (int)count);
+	counted("recv with time-out, restart", recv(fd, &c, 1, 0));
 	reap(pid);
 	tv = (struct timeval){ 0, 0 };
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	pid = kill_in(100, SIGUSR1);
 	say();			/* data after 300 ms */
-	out("recv, restart: %s, handled %d", res(recv(fd, &c, 1, 0)), (int)count);
+	counted("recv, restart", recv(fd, &c, 1, 0));
 	reap(pid);
 	signal(SIGUSR1, SIG_IGN);
 	pid = kill_in(50, SIGUSR1);
@@ -108,8 +113,8 @@ static void masks(int fd)
 	sigprocmask(SIG_BLOCK, &block, NULL);
 	count = 0;
 	kill(getpid(), SIGUSR2);
-	out("blocked: poll %s, handled %d", res(poll(&p, 1, 50)), (int)count);
-	out("ppoll unblocks: %s, handled %d", res(ppoll(&p, 1, &ts, &none)), (int)count);
+	counted("blocked: poll", poll(&p, 1, 50));
+	counted("ppoll unblocks", ppoll(&p, 1, &ts, &none));
 	sigprocmask(SIG_BLOCK, NULL, &now);
 	out("mask restored %d", sigismember(&now, SIGUSR2));
 	sigprocmask(SIG_UNBLOCK, &block, NULL);
@@ -137,7 +142,10 @@ static void actions(void)
 	out("reset after the first %d", old.sa_handler == SIG_DFL);
 	out("bad signal %s", res(sigaction(99, NULL, &old)));
 	install(SIGUSR1, SA_RESTART);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 	siginterrupt(SIGUSR1, 1);
+#pragma GCC diagnostic pop
 	sigaction(SIGUSR1, NULL, &old);
 	out("siginterrupt %d", !(old.sa_flags & SA_RESTART));
 }
