@@ -676,15 +676,17 @@ static bool kernel_due(void)
 	return true;
 }
 
-static int wait_block(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max, const struct timespec *timeout)
+static int wait_block(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max, const struct timespec *timeout,
+		      uint32_t sig)
 {
 	uint64_t deadline = wait_deadline(timeout, clock_ns()), spin_ns;
-	uint32_t sig = stack_thread.sig_count;
 	int rc;
 
 	rc = look(e, ev, max, 0, true);
 	if (rc < max && (!rc || !sock_opts()->poll_fast) && (deadline != 1 || kernel_due()))
 		rc = look_rest(e, epfd, ev, rc, max);
+	if (rc == 0 && sig != stack_thread.sig_count)
+		return -EINTR;
 	if (rc || deadline == 1)
 		return rc;
 	spin_ns = wait_spin_ns(SPIN_EPOLL);
@@ -721,7 +723,7 @@ int sock_epoll_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int 
 	for (int k = 0; (st = epoll_stack(e, k)); k++)
 		stack_sync_vis(st);
 	wait_mask_enter(&mask, sigmask);
-	rc = wait_block(e, epfd, ev, max, timeout);
+	rc = wait_block(e, epfd, ev, max, timeout, mask.sig);
 	wait_mask_leave(&mask);
 	return rc;
 }

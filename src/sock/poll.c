@@ -232,12 +232,13 @@ static int poll_now(struct polling *p)
 	return p->n_k && kernel_due() ? ask_kernel(p, rc) : rc;
 }
 
-static int poll_block(struct polling *p, const struct timespec *timeout, uint64_t spin_ns)
+static int poll_block(struct polling *p, const struct timespec *timeout, uint64_t spin_ns, uint32_t sig)
 {
 	uint64_t deadline = wait_deadline(timeout, clock_ns());
-	uint32_t sig = stack_thread.sig_count;
 	int rc = poll_now(p);
 
+	if (rc == 0 && sig != stack_thread.sig_count)
+		return -EINTR;
 	if (rc || deadline == 1)
 		return rc;
 	rc = spin_ns ? spin(p, deadline, spin_ns, &sig) : -EAGAIN;
@@ -280,7 +281,7 @@ int sock_poll(struct pollfd *fds, const struct sock_pollee *who, nfds_t n, const
 		rc = SOCK_PASS;
 	} else if (rc == 0) {
 		wait_mask_enter(&mask, sigmask);
-		rc = poll_block(&p, timeout, wait_spin_ns(spin_kind));
+		rc = poll_block(&p, timeout, wait_spin_ns(spin_kind), mask.sig);
 		wait_mask_leave(&mask);
 	}
 	free(big);

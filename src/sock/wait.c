@@ -42,6 +42,7 @@ uint64_t wait_spin_ns(enum sock_spin spin)
 void wait_mask_enter(struct wait_mask *m, const sigset_t *mask)
 {
 	m->mask = mask;
+	m->sig = stack_thread.sig_count;
 	if (mask)
 		sys_sigprocmask(SIG_SETMASK, mask, &m->saved);
 }

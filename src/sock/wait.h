@@ -50,6 +50,7 @@ static inline bool wait_interrupted(uint32_t *count, uint32_t *norestart, bool a
 struct wait_mask {
 	const sigset_t *mask;
 	uint64_t saved;
+	uint32_t sig;		/* handlers before the mask was changed: one that it let through ends the call */
 };
 void wait_mask_enter(struct wait_mask *m, const sigset_t *mask);
 void wait_mask_leave(struct wait_mask *m);
