@@ -103,6 +103,16 @@ nginx_start() {
 	server tcp "$1" "${NGINX[@]}"
 }
 
+# server_ended: one that ends by itself must do so soon, and well
+server_ended() {
+	local _
+	for _ in $(seq 100); do
+		kill -0 "$PID" 2>/dev/null || { wait "$PID" || bad "server ended with status $?"; return; }
+		sleep 0.05
+	done
+	bad "server did not end"
+}
+
 kernel_packets() {
 	ip netns exec "$(ns_of "$1")" cat /proc/net/snmp /proc/net/snmp6 |
 		awk '/^Ip: [0-9]/ { n += $4 } /^Ip6InReceives/ { n += $2 } END { print n + 0 }'

@@ -15,7 +15,7 @@ once() {
 	# server: to its standard output, which is its log
 	server tcp $PORT nc -l $B4 $PORT || return
 	client nc -N $B4 $PORT < "$TMP/file" > /dev/null || return
-	wait "$PID" || bad "server ended with an error"
+	server_ended || return
 	echo "= up $(md5sum < "$RUN/01-nc.log" | cut -d' ' -f1)"
 	: > "$RUN/01-nc.log"
 	server tcp $((PORT + 1)) sh -c "exec nc -N -l $B6 $((PORT + 1)) < '$TMP/file'" || return
