@@ -154,6 +154,10 @@ static uint32_t collect(struct stack *st, const struct flow *local, uint32_t *i,
 		if (ep->kind != EP_TCP_CONN || !(ep->flags & EP_F_HASHED) ||
 		    ep->flow.lport.be != local->lport.be)
 			continue;
+		/* In TIME_WAIT both sides are done: at worst a FIN that comes again
+		 * is answered by a RST.  A busy server has tens of thousands. */
+		if (((const struct tcp_conn *)ep)->state == TCPS_TIME_WAIT)
+			continue;
 		if (ipaddr_is_any(&local->laddr) || ipaddr_eq(&ep->flow.laddr, &local->laddr))
 			out[n++] = ep->flow;
 	}
