@@ -24,10 +24,10 @@ once() {
 	local out
 	PORT=$((PORT + 1))
 	cp -a "$TMP/db/template" "$TMP/db/$MODE" || return
-	# an unprivileged program cannot start the daemon itself
+	# an unprivileged program cannot start the daemon itself, and needs the right to rings
 	if [ "$HS" != kernel ] && [ -n "$ONLOAD" ]; then
 		log_of posternd
-		start_in b - kernel "$LOG" "$BUILD/bin/posternd"
+		start_in b - kernel "$LOG" "$BUILD/bin/posternd" -f --group postgres
 		sleep 0.5
 	fi
 	local launch=()
