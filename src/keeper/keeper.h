@@ -45,6 +45,7 @@ struct keeper {
 	uint32_t n_vi;
 	struct keeper_filter pending[KEEPER_MAX_PENDING];
 	uint32_t n_pending;
+	uint64_t filters_next_ns;	/* when to look at them again */
 	uint32_t watched_vis;		/* AF_XDP sockets in epfd; 0 while somebody else polls */
 	bool done_said, quit;
 	uint64_t started_ns, done_ns;

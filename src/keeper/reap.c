@@ -17,10 +17,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bitmap.h"
+#include "base/clock.h"
 #include "keeper/keeper.h"
 #include "tcp/tcp.h"
 
 enum { REAP_BATCH = 1024 };
+#define FILTER_TICK_NS (200 * NSEC_PER_MSEC)
 
 static void filter_later(struct keeper *k, uint32_t id)
 {
@@ -66,27 +69,34 @@ void reap_proc(struct keeper *k, uint32_t slot)
 	drive_poll(k);
 }
 
-static bool port_in_use(struct keeper *k, const struct keeper_filter *f)
+/* Local TCP ports that some connection or listener has: one walk for all filters. */
+static void ports_in_use(const struct keeper *k, uint64_t ports[BITMAP_WORDS(65536)])
 {
-	if (f->proto != IPPROTO_TCP)
-		return false;
+	memset(ports, 0, BITMAP_WORDS(65536) * sizeof(*ports));
 	for (uint32_t i = 0; i < k->st->net.n_eps; i++) {
 		const struct ep *ep = ep_get(&k->st->net, i);
 
-		if ((ep->kind == EP_TCP_CONN || ep->kind == EP_TCP_LISTEN) && ep->flow.lport.be == f->lport.be)
-			return true;
+		if (ep->kind == EP_TCP_CONN || ep->kind == EP_TCP_LISTEN)
+			bitmap_set(ports, ep->flow.lport.be);
 	}
-	return false;
 }
 
 static void drop_filters(struct keeper *k)
 {
+	static uint64_t ports[BITMAP_WORDS(65536)];
 	struct kp_filter_del del;
 	uint32_t left = 0, n = 0;
+	uint64_t now = clock_ns();
 
+	if (now < k->filters_next_ns)
+		return;
+	k->filters_next_ns = now + FILTER_TICK_NS;
+	ports_in_use(k, ports);
 	memset(&del, 0, sizeof(del));
 	for (uint32_t i = 0; i < k->n_pending; i++) {
-		if (n == KP_MAX_FILTERS || port_in_use(k, &k->pending[i])) {
+		bool busy = k->pending[i].proto == IPPROTO_TCP && bitmap_test(ports, k->pending[i].lport.be);
+
+		if (n == KP_MAX_FILTERS || busy) {
 			k->pending[left++] = k->pending[i];
 			continue;
 		}
@@ -95,6 +105,8 @@ static void drop_filters(struct keeper *k)
 		del.f[n++].proto = k->pending[i].proto;
 	}
 	k->n_pending = left;
+	if (n == KP_MAX_FILTERS)
+		k->filters_next_ns = now;	/* more of them */
 	if (n)
 		conv_send(k, &del, KP_FILTER_DEL, (uint32_t)(offsetof(struct kp_filter_del, f) + n * sizeof(del.f[0])), n);
 }
@@ -115,14 +127,6 @@ static int diag_open(void)
 		fd = -1;
 	}
 	return fd;
-}
-
-static bool any_passed(const struct stack *st)
-{
-	for (uint32_t i = 0; i < upper(st)->n_socks; i++)
-		if (upper_sock(st, i)->in_use && upper_sock(st, i)->flags & SOCK_SF_PASSED)
-			return true;
-	return false;
 }
 
 /* The kernel says that no descriptor of this cookie is left anywhere. */
@@ -165,7 +169,7 @@ void reap_tick(struct keeper *k)
 {
 	if (k->n_pending)
 		drop_filters(k);
-	if (k->diag < 0 && any_passed(k->st)) {
+	if (k->diag < 0 && upper(k->st)->passed) {
 		k->diag = diag_open();
 		if (k->diag >= 0)
 			keeper_watch(k, k->diag, KEEPER_EV_DIAG, 0, EPOLLIN);

@@ -56,7 +56,7 @@ static void set_defaults(struct net_conf *c)
 		.syn_retries = 6, .synack_retries = 5, .retries2 = 15, .orphan_retries = 8,
 		.keepalive_time_ms = 7200000, .keepalive_intvl_ms = 75000, .keepalive_probes = 9,
 		.fin_timeout_ms = 60000, .msl_ms = 30000,
-		.delack_ms = 40, .delack_segs = 2,
+		.delack_ms = 40, .delack_segs = 1,
 		.max_wscale = 7,
 		.timestamps = 1, .sack = 1, .wscale = 1,
 		.ttl4 = 64, .ttl6 = 64,

@@ -29,10 +29,12 @@ static void share_with(uint32_t i, struct stack *st)
 		if (s->st != st || !sock_alive(s))
 			continue;
 		/* No slot left: only the kernel's word on the last close counts then. */
-		if (full)
+		if (full) {
 			s->shm->flags |= SOCK_SF_PASSED;
-		else
+			upper(s->st)->passed++;
+		} else {
 			s->shm->procs |= 1ull << slot;
+		}
 	}
 	stack_unlock(st);
 }
@@ -123,6 +125,7 @@ void sock_exec_prepare(void)
 			 * library: only the kernel knows the last close. */
 			stack_lock(sts[i]);
 			s->shm->flags |= SOCK_SF_PASSED;
+			upper(s->st)->passed++;
 			stack_unlock(sts[i]);
 			req.cookie[req.h.n++] = s->shm->cookie;
 			if (req.h.n == CP_MAX_BATCH)

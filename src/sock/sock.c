@@ -465,6 +465,7 @@ void sock_passing(struct sock *s)
 	stack_lock(s->st);
 	if (sock_alive(s)) {
 		s->shm->flags |= SOCK_SF_PASSED;
+		upper(s->st)->passed++;
 		cookie = s->shm->cookie;
 	}
 	stack_unlock(s->st);

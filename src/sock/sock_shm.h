@@ -97,7 +97,8 @@ struct sock_upper {			/* head of the upper part */
 	uint64_t socks_off, sets_off, items_off;	/* bytes from here */
 	uint32_t n_socks, n_sets, n_items;
 	uint32_t item_free_head;
-	uint64_t counters_spare[32];
+	uint64_t passed;		/* sockets that ever went through SCM_RIGHTS: the keeper then listens for last closes */
+	uint64_t counters_spare[31];
 };
 
 #endif
