@@ -62,7 +62,16 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 #define sys6_(nr, a, b, c, d, e, f) \
 	sys6(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
 
-static inline int sys_close(int fd) { return (int)sys1(SYS_close, fd); }
+/* Defined in libonload.so alone: keeps the program from closing or replacing
+ * descriptors that are the library's own. */
+void sys_fd_private(int fd, bool ours) __attribute__((weak));
+
+static inline int sys_close(int fd)
+{
+	if (sys_fd_private)
+		sys_fd_private(fd, false);
+	return (int)sys1(SYS_close, fd);
+}
 static inline long sys_read(int fd, void *p, size_t n) { return sys3(SYS_read, fd, p, n); }
 static inline long sys_write(int fd, const void *p, size_t n) { return sys3(SYS_write, fd, p, n); }
 static inline int sys_fcntl(int fd, int cmd, long arg) { return (int)sys3(SYS_fcntl, fd, cmd, arg); }
@@ -120,8 +129,8 @@ static inline int sys_sigprocmask(int how, const void *set, void *old)
 	return (int)sys4(SYS_rt_sigprocmask, how, set, old, SYS_SIGSET_SIZE);
 }
 
-/* A descriptor out of the way of the application's low numbers; closes the old
- * one.  Where the limit does not allow it the old one is returned. */
+/* A descriptor out of the way of the application's low numbers, and private;
+ * closes the old one.  Where the limit does not allow it the old one is returned. */
 static inline int sys_fd_high(int fd)
 {
 	static const int bases[] = { 4096, 512, 64 };
@@ -131,9 +140,12 @@ static inline int sys_fd_high(int fd)
 
 		if (high >= 0) {
 			sys_close(fd);
-			return high;
+			fd = high;
+			break;
 		}
 	}
+	if (fd >= 0 && sys_fd_private)
+		sys_fd_private(fd, true);
 	return fd;
 }
 

@@ -51,10 +51,9 @@ EXPORT int __close(int) __attribute__((alias("close")));
 /* Close [first, last] but what is the library's own. */
 static int close_between(unsigned first, unsigned last)
 {
-	unsigned top = (unsigned)fdtab_max();
-	int rc = 0;
+	int top = max_t(int, fdtab_max(), fdtab_max_internal()), rc = 0;
 
-	for (unsigned fd = first; fdtab_max() >= 0 && fd <= last && fd <= top; fd++) {
+	for (unsigned fd = first; top >= 0 && fd <= last && fd <= (unsigned)top; fd++) {
 		uintptr_t word = fdtab_word((int)fd);
 
 		if (is_object(word)) {

@@ -18,6 +18,7 @@ _Atomic uintptr_t fdtab[FDTAB_SIZE];
 
 static _Atomic uint32_t lock_word;	/* 0 free, 1 taken, 2 taken and waited for */
 static int max_fd = -1;
+static _Atomic int max_internal = -1;
 
 void fdtab_lock(void)
 {
@@ -52,7 +53,7 @@ uintptr_t fdtab_replace(int fd, uintptr_t word)
 	old = atomic_exchange_explicit(&fdtab[fd], word, memory_order_acq_rel);
 	if (word != FD_PASS && word != FD_UNKNOWN)
 		max_fd = max_t(int, max_fd, fd);
-	if (word != FD_INTERNAL && (word != old || word_sock(word)))
+	if (word != old || word_sock(word))
 		mirror_update(fd, word);
 	return old;
 }
@@ -128,9 +129,26 @@ void fdtab_set_pass(int fd)
 		set(fd, FD_PASS);
 }
 
-void fdtab_set_internal(int fd)
+/* Called wherever the library opens and closes descriptors of its own, under any lock. */
+void sys_fd_private(int fd, bool ours)
 {
-	set(fd, FD_INTERNAL);
+	uintptr_t internal = FD_INTERNAL;
+	int top = atomic_load_explicit(&max_internal, memory_order_relaxed);
+
+	if ((unsigned)fd >= FDTAB_SIZE)
+		return;
+	if (!ours) {
+		atomic_compare_exchange_strong(&fdtab[fd], &internal, FD_PASS);
+		return;
+	}
+	atomic_store_explicit(&fdtab[fd], FD_INTERNAL, memory_order_release);
+	while (fd > top && !atomic_compare_exchange_weak(&max_internal, &top, fd))
+		;
+}
+
+int fdtab_max_internal(void)
+{
+	return atomic_load_explicit(&max_internal, memory_order_relaxed);
 }
 
 void fdtab_set_unknown(int fd)
@@ -144,9 +162,11 @@ void fdtab_decided(int fd, struct sock *s)
 	if (fork_shares_memory())
 		return;
 	fdtab_lock();
-	for (int i = 0; i <= max_fd; i++)
-		if (i == fd || fdtab_word(i) == (uintptr_t)s)
-			mirror_update(i, fdtab_word(i));
+	mirror_update(fd, fdtab_word(fd));
+	/* Duplicates are rare, and the whole table is long. */
+	for (int i = 0; atomic_load(&s->refs) > 1 && i <= max_fd; i++)
+		if (i != fd && fdtab_word(i) == (uintptr_t)s)
+			mirror_update(i, (uintptr_t)s);
 	fdtab_unlock();
 }
 

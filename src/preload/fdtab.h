@@ -25,7 +25,7 @@ enum {
 	FD_UNKNOWN  = 0,	/* whole word 0: ask the kernel at first use */
 	FD_PASS     = 1,	/* whole word 1: the kernel's */
 	FD_EPOLL    = 2,	/* | struct sock_epoll * */
-	FD_INTERNAL = 3,	/* whole word 3: the library's own, hidden from the program */
+	FD_INTERNAL = 3,	/* whole word 3: the library's own: the program cannot close it */
 	FD_TAGS     = 3
 };
 
@@ -82,7 +82,6 @@ void fdtab_set_epoll(int fd, struct sock_epoll *e);
 /* An Internet socket that is the kernel's; @reason is for the tools. */
 void fdtab_set_kernel(int fd, int family, int type, enum sock_reason reason);
 void fdtab_set_pass(int fd);
-void fdtab_set_internal(int fd);
 /* Came from another process: ask at first use. */
 void fdtab_set_unknown(int fd);
 
@@ -95,8 +94,9 @@ void fdtab_put(uintptr_t word, int fd);
 /* The socket was undecided before the call that has just returned: tell the tools. */
 void fdtab_decided(int fd, struct sock *s);
 
-/* Highest number that was ever an object or internal, -1 none. */
+/* Highest number that was ever an object, or internal; -1 none. */
 int fdtab_max(void);
+int fdtab_max_internal(void);
 /* In the child of fork(). */
 void fdtab_after_fork(void);
 

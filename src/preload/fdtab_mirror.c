@@ -71,7 +71,6 @@ static void create(void)
 	mirror = m;
 	mirror_size = size;
 	mirror_fd = fd;
-	fdtab_replace(fd, FD_INTERNAL);
 }
 
 static void write_entry(int fd, const struct fdtab_shm_fd *new)
@@ -123,8 +122,6 @@ static void describe(struct fdtab_shm_fd *e, uintptr_t word)
 static void begin_again(void)
 {
 	if (mirror_fd >= 0) {
-		if ((unsigned)mirror_fd < FDTAB_SIZE)
-			atomic_store_explicit(&fdtab[mirror_fd], FD_PASS, memory_order_relaxed);
 		sys_close(mirror_fd);
 		sys2(SYS_munmap, mirror, mirror_size);
 	}
