@@ -41,6 +41,7 @@ struct options {
 	long pause_us;
 	int core;
 	const char *own;
+	int timeout_ms;		/* a server waits for ever: it must not wake up when idle */
 	union addr addr;
 	socklen_t addr_len;
 };
@@ -51,20 +52,20 @@ static char msg[MAX_SIZE];
 static bool wait_readable(const struct options *o, int fd, int epfd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct timeval tv = { .tv_sec = 1 };
+	struct timeval tv = { .tv_sec = TIMEOUT_MS / 1000 };
 	struct epoll_event ev;
 	fd_set set;
 	int rc;
 
 	do {
 		if (o->mode == POLL) {
-			rc = poll(&p, 1, TIMEOUT_MS);
+			rc = poll(&p, 1, o->timeout_ms);
 		} else if (o->mode == EPOLL) {
-			rc = epoll_wait(epfd, &ev, 1, TIMEOUT_MS);
+			rc = epoll_wait(epfd, &ev, 1, o->timeout_ms);
 		} else {
 			FD_ZERO(&set);
 			FD_SET(fd, &set);
-			rc = select(fd + 1, &set, NULL, NULL, &tv);
+			rc = select(fd + 1, &set, NULL, NULL, o->timeout_ms < 0 ? NULL : &tv);
 		}
 	} while (rc < 0 && errno == EINTR);
 	if (rc < 0)
@@ -126,7 +127,7 @@ static void give(int fd, const char *buf, size_t len, const union addr *to, sock
 /* Gets an end ready for its mode: options, time limit, epoll set. */
 static int prepare(const struct options *o, int fd)
 {
-	struct timeval tv = { .tv_sec = 1 };
+	struct timeval tv = { .tv_sec = TIMEOUT_MS / 1000 };
 	struct epoll_event ev = { .events = EPOLLIN };
 	int epfd = -1;
 
@@ -134,7 +135,7 @@ static int prepare(const struct options *o, int fd)
 		tcp_nodelay(fd);
 	if (o->mode == SPIN && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		err(1, "O_NONBLOCK");
-	if (o->mode == BLOCK && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0)
+	if (o->mode == BLOCK && o->timeout_ms > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0)
 		err(1, "SO_RCVTIMEO");
 	if (o->mode == EPOLL) {
 		epfd = epoll_create1(0);
@@ -320,7 +321,8 @@ int main(int argc, char **argv)
 	if (o.size < 8 || o.size > MAX_SIZE || o.n < 1 || o.warm_up < 0)
 		usage();
 	pin(o.core);
-	if (!strcmp(argv[1], "client"))
+	o.timeout_ms = strcmp(argv[1], "client") ? -1 : TIMEOUT_MS;
+	if (o.timeout_ms > 0)
 		return measure(&o);
 	if (strcmp(argv[1], "server"))
 		usage();
