@@ -173,6 +173,8 @@ void reap_tick(struct keeper *k)
 		k->diag = diag_open();
 		if (k->diag >= 0)
 			keeper_watch(k, k->diag, KEEPER_EV_DIAG, 0, EPOLLIN);
+		/* Without a socket to hear by, nobody need wait for it either. */
+		atomic_store(&upper(k->st)->watching, 1);
 	}
 }
 

@@ -114,6 +114,7 @@ void sock_exec_prepare(void)
 
 	memset(&req, 0, sizeof(req));
 	for (uint32_t i = 0; sts[i]; i++) {
+		bool any = false;
 		uint32_t k = 0;
 
 		if (!sts[i]->client)
@@ -127,10 +128,13 @@ void sock_exec_prepare(void)
 			s->shm->flags |= SOCK_SF_PASSED;
 			upper(s->st)->passed++;
 			stack_unlock(sts[i]);
+			any = true;
 			req.cookie[req.h.n++] = s->shm->cookie;
 			if (req.h.n == CP_MAX_BATCH)
 				flush(sts[i], &req);
 		}
 		flush(sts[i], &req);
+		if (any)
+			sock_await_keeper(sts[i]);
 	}
 }

@@ -17,6 +17,7 @@ enum {
 	SOCKS_PER_CHUNK = 500,
 	MAX_CHUNKS = 4096,
 	LINGER_STEP_NS = 10000000,
+	KEEPER_WAIT_MS = 50,
 };
 
 struct chunk {
@@ -456,6 +457,16 @@ static void announce(struct stack *st, uint64_t cookie)
 		(void)cp_call(st->client, &req, req.h.len, NULL, 0, &rep, sizeof(rep), NULL, NULL);
 }
 
+/* A socket that is closed before the keeper listens is never closed: once in the
+ * life of a stack, give it the time of a tick. */
+void sock_await_keeper(struct stack *st)
+{
+	static const struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < KEEPER_WAIT_MS && !atomic_load(&upper(st)->watching); i++)
+		sys2(SYS_nanosleep, &ms, NULL);
+}
+
 void sock_passing(struct sock *s)
 {
 	uint64_t cookie = 0;
@@ -470,4 +481,5 @@ void sock_passing(struct sock *s)
 	}
 	stack_unlock(s->st);
 	announce(s->st, cookie);
+	sock_await_keeper(s->st);
 }

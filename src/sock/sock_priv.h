@@ -89,6 +89,8 @@ void sock_publish(struct sock *s, struct stack *st, struct ep *ep);
 void sock_slot_close(struct stack *st, uint32_t id, bool linger_zero);
 
 uint64_t sock_cookie(int fd);
+/* After SOCK_SF_PASSED was set: until the keeper hears of last closes. */
+void sock_await_keeper(struct stack *st);
 
 /* False: closed or retired meanwhile. Lock held. */
 static inline bool sock_alive(const struct sock *s)

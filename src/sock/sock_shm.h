@@ -98,7 +98,8 @@ struct sock_upper {			/* head of the upper part */
 	uint32_t n_socks, n_sets, n_items;
 	uint32_t item_free_head;
 	uint64_t passed;		/* sockets that ever went through SCM_RIGHTS: the keeper then listens for last closes */
-	uint64_t counters_spare[31];
+	_Atomic uint64_t watching;	/* the keeper hears of last closes by now: a passed socket may be closed */
+	uint64_t counters_spare[30];
 };
 
 #endif
