@@ -176,6 +176,13 @@ static int finish(struct sock *s, int busy)
 	return rc;
 }
 
+/* After the SYN.  The answer of a near peer may be here already: a non-blocking
+ * call says EINPROGRESS all the same, as everybody expects it of a network. */
+static int first_finish(struct sock *s)
+{
+	return s->shm->flags & SOCK_SF_NONBLOCK ? -EINPROGRESS : finish(s, -EINPROGRESS);
+}
+
 /* A new attempt on a socket whose last one failed. */
 static int connect_anew(struct sock *s, int fd, const struct addr *to)
 {
@@ -190,7 +197,7 @@ static int connect_anew(struct sock *s, int fd, const struct addr *to)
 	s->ep->so_error = 0;
 	sock_unlock(st);
 	rc = start(s, fd, &p, s->ep);
-	return rc < 0 ? rc : finish(s, -EINPROGRESS);
+	return rc < 0 ? rc : first_finish(s);
 }
 
 /* connect(AF_UNSPEC): tcp_disconnect(). */
@@ -283,7 +290,7 @@ int stream_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_
 		return sock_connect(s, fd, addr, len);
 	rc = connect_undecided(s, fd, &to);
 	sock_decide_end(s);
-	return rc < 0 ? rc : finish(s, -EINPROGRESS);
+	return rc < 0 ? rc : first_finish(s);
 }
 
 int sock_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
