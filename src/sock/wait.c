@@ -105,15 +105,16 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 	}
 	if (n_st == 1 && n_k == 0) {
 		rc = sleep_call(st_fds[0], NULL, 0, &ts);
-		return rc ? rc : capped ? 1 : 0;
+		/* Two edges at once, socket and doorbell, are one reason to look again. */
+		return rc < 0 ? rc : rc || capped;
 	}
 	/* The caller leaves room for the stacks behind its own descriptors. */
 	fds = n_k ? kfds : small;
 	for (int i = 0; i < n_st; i++)
 		fds[n_k + (unsigned)i] = (struct pollfd){ .fd = st_fds[i], .events = POLLIN };
 	rc = sleep_call(-1, fds, n_k + (unsigned)n_st, &ts);
-	if (rc < 0)
-		return rc;
+	if (rc <= 0)
+		return rc < 0 ? rc : capped;
 	for (int i = 0; i < n_st; i++)
 		if (fds[n_k + (unsigned)i].revents) {
 			struct timespec zero = { 0, 0 };
@@ -122,9 +123,7 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 			sys_epoll_pwait2(st_fds[i], ev, ARRAY_SIZE(ev), &zero, NULL);
 			rc--;
 		}
-	if (rc > 0)
-		return rc + 1;
-	return now < (until ? until : UINT64_MAX) && clock_ns() < (until ? until : UINT64_MAX) ? 1 : capped ? 1 : 0;
+	return rc + 1;
 }
 
 struct waiting {
