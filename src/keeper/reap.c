@@ -62,6 +62,9 @@ void reap_proc(struct keeper *k, uint32_t slot)
 	p->pidfd = -1;
 	if (!conv_try_init(k))
 		return;
+	/* It may have lived for less than a tick: its FINs leave by these. */
+	if (k->n_vi)
+		conv_try_vis(k);
 	stack_lock(k->st);
 	stack_poll(k->st);
 	reap_locked(k, slot);

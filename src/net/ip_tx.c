@@ -207,7 +207,11 @@ static __cold int post_slow(struct net *net, uint32_t vi_idx, struct pkt *p, boo
 	int rc;
 
 	net_tx_reap(net);
-	if (vi->shm->flags & VI_F_DOWN) {
+	if (vi_idx >= net->n_vis) {
+		/* Another process has brought this interface into the stack, and this one
+		 * has not mapped its rings yet: as full. */
+		rc = -EAGAIN;
+	} else if (vi->shm->flags & VI_F_DOWN) {
 		rc = -ENETDOWN;
 	} else if (p->frag < net->n_frames) {
 		rc = post_chain(net, vi_idx, p, consume);

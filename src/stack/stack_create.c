@@ -175,6 +175,9 @@ static void attach_net(struct stack *st)
 		st->evs_per_poll = 64;
 }
 
+/* What a VI looks like before this process has mapped it; ip_tx.c sends nothing there. */
+static struct vi_shm unmapped = { .flags = VI_F_DOWN };
+
 static struct stack *stack_new(void)
 {
 	struct stack *st = calloc(1, sizeof(*st));
@@ -184,8 +187,10 @@ static struct stack *stack_new(void)
 	st->arena_fd = -1;
 	for (int i = 0; i < STACK_N_DOORBELLS; i++)
 		st->doorbell[i] = -1;
-	for (int i = 0; i < NET_MAX_VIS; i++)
+	for (int i = 0; i < NET_MAX_VIS; i++) {
 		st->vis[i].fd = -1;
+		st->vis[i].shm = &unmapped;
+	}
 	return st;
 }
 
