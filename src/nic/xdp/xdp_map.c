@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/sys.h"
 #include "nic/xdp/xdp_map.h"
 
 enum { RING_MAX = 1u << 20, RX = 0, TX, FILL, COMP };
@@ -89,8 +89,9 @@ int vi_map_xdp(struct vi *out, struct vi_shm *shm, int xsk_fd)
 	if (fill && (!ring_size_ok(fill) || !ring_size_ok(comp)))
 		return -EINVAL;
 
-	if (getsockopt(xsk_fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &len) < 0)
-		return -errno;
+	rc = sys_getsockopt(xsk_fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &len);
+	if (rc < 0)
+		return rc;
 	if (len != sizeof(off))		/* before 5.4: no flags */
 		return -EOPNOTSUPP;
 
@@ -127,17 +128,19 @@ out_unmap:
 void xdp_unmap(struct vi *vi)
 {
 	unmap_rings(vi);
-	close(vi->fd);
+	sys_close(vi->fd);
 }
 
 int xdp_kstats(const struct vi *vi, struct vi_kstats *out)
 {
 	struct xdp_statistics st;
 	socklen_t len = sizeof(st);
+	int rc;
 
 	memset(&st, 0, sizeof(st));	/* before 5.9 the kernel fills half */
-	if (getsockopt(vi->fd, SOL_XDP, XDP_STATISTICS, &st, &len) < 0)
-		return -errno;
+	rc = sys_getsockopt(vi->fd, SOL_XDP, XDP_STATISTICS, &st, &len);
+	if (rc < 0)
+		return rc;
 	*out = (struct vi_kstats){
 		.rx_dropped = st.rx_dropped,
 		.rx_fill_ring_empty_descs = st.rx_fill_ring_empty_descs,
