@@ -104,12 +104,12 @@ static ssize_t recv_kernels(struct sock *s, int fd, struct msghdr *msg, int flag
 	return r;
 }
 
-/* Is it time to ask the kernel socket? */
+/* Is it time to ask the kernel socket?  Each time, unless the user wants to spin. */
 static bool kernel_due(const struct sock *s)
 {
 	uint64_t every = (uint64_t)sock_opts()->poll_fast_usec * NSEC_PER_USEC;
 
-	return atomic_load_explicit(&s->kernel_hint, memory_order_relaxed) ||
+	return !sock_opts()->spin_usec || atomic_load_explicit(&s->kernel_hint, memory_order_relaxed) ||
 	       clock_ns() - s->kernel_asked_ns >= every;
 }
 
@@ -144,13 +144,8 @@ ssize_t dgram_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 	r = recv_ours(s, msg->msg_iov, (int)msg->msg_iovlen, msg, flags);
 	if (likely(r != -EAGAIN))
 		return r;
-	if (kernel_due(s)) {
-		r = recv_kernels(s, fd, msg, flags);
-		if (r != -EAGAIN)
-			return r;
-	}
 	if (sock_nonblock(s, flags))
-		return -EAGAIN;
+		return kernel_due(s) ? recv_kernels(s, fd, msg, flags) : -EAGAIN;
 	/* As the kernel's calls hold the file: a close() in another thread
 	 * takes effect when the blocked call is done. */
 	sock_get(s);

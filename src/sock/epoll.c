@@ -39,6 +39,7 @@ struct member {
 struct sock_epoll {
 	_Atomic uint32_t refs;
 	int epfd_hint;
+	uint64_t cookie;		/* unlike any other set's: stack_sleep_prepare() */
 	pthread_mutex_t lock;		/* members, shares */
 	struct { struct stack *st; uint32_t set; } share[WAIT_MAX_STACKS];
 	_Atomic int n_shares;
@@ -51,6 +52,7 @@ struct sock_epoll {
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sock_epoll *all;
+static _Atomic uint64_t next_cookie;
 
 /* ---- members -------------------------------------------------------------------- */
 
@@ -628,17 +630,20 @@ static int stacks_of(struct sock_epoll *e, struct stack *sts[WAIT_MAX_STACKS])
 	return n;
 }
 
+/* *kernel: the kernel's set became readable. */
 static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max, uint64_t deadline,
-		      const uint32_t *sig)
+		      const uint32_t *sig, bool *kernel)
 {
 	struct stack *sts[WAIT_MAX_STACKS];
 	struct pollfd k[1 + WAIT_MAX_STACKS] = { { .fd = epfd, .events = POLLIN } };
 	int fds[WAIT_MAX_STACKS], n = 0, n_st = stacks_of(e, sts), rc = 0;
+	bool kernel_too = atomic_load(&e->n_kernel) != 0;
+	bool one = kernel_too && n_st == 1;	/* the thread's own set watches the kernel's */
 
 	epoll_set_wait_bits(e);
 	inner_wait_bits(e);
 	for (; n < n_st; n++) {
-		fds[n] = stack_sleep_prepare(sts[n]);
+		fds[n] = stack_sleep_prepare(sts[n], one ? epfd : -1, one ? e->cookie : 0);
 		if (fds[n] < 0) {
 			rc = fds[n];
 			break;
@@ -651,7 +656,8 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 	if (rc == 0 && *sig != stack_thread.sig_count)
 		rc = -EINTR;
 	if (rc == 0) {
-		rc = wait_sleep(sts, fds, n_st, k, atomic_load(&e->n_kernel) ? 1 : 0, deadline);
+		rc = wait_sleep(sts, fds, n_st, k, kernel_too && !one ? 1 : 0, deadline);
+		*kernel = rc > 1;
 		if (rc > 0)
 			rc = -EAGAIN;
 	}
@@ -660,45 +666,64 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 	return rc;
 }
 
-/* With time-out 0 and spinning wanted, the kernel is asked now and then only. */
-static bool kernel_due(void)
+/* Where the kernel need not be asked each time, it is asked at intervals: its
+ * members must not starve behind accelerated ones that are always ready. */
+static bool kernel_due(int32_t every_usec)
 {
 	static __thread uint64_t next __attribute__((tls_model("initial-exec")));
-	const struct opts *o = sock_opts();
 	uint64_t now;
 
-	if (!o->spin_usec || !o->poll_nonblock_fast_usec)
+	if (!every_usec)
 		return true;
 	now = clock_ns();
 	if (now < next)
 		return false;
-	next = now + (uint64_t)o->poll_nonblock_fast_usec * NSEC_PER_USEC;
+	next = now + (uint64_t)every_usec * NSEC_PER_USEC;
 	return true;
+}
+
+/* The first look of a wait: is the kernel to be asked, @n of ours being ready? */
+static bool ask_first(int n, bool may_sleep)
+{
+	const struct opts *o = sock_opts();
+
+	if (n)
+		return !o->poll_fast || kernel_due(o->poll_fast_usec);
+	/* A sleep begins with the kernel's own look. */
+	if (may_sleep)
+		return false;
+	/* With time-out 0: each time, unless the user wants to spin. */
+	return !o->spin_usec || kernel_due(o->poll_nonblock_fast_usec);
 }
 
 static int wait_block(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max, const struct timespec *timeout,
 		      uint32_t sig)
 {
 	uint64_t deadline = wait_deadline(timeout, clock_ns()), spin_ns;
+	bool kernel = false;
 	int rc;
 
+	spin_ns = deadline != 1 ? wait_spin_ns(SPIN_EPOLL) : 0;
 	rc = look(e, ev, max, 0, true);
-	if (rc < max && (!rc || !sock_opts()->poll_fast) && (deadline != 1 || kernel_due()))
+	if (rc < max && ask_first(rc, deadline != 1 && !spin_ns))
 		rc = look_rest(e, epfd, ev, rc, max);
+	else if (rc < max)
+		rc += look_inner(e, ev + rc, max - rc);
 	if (rc == 0 && sig != stack_thread.sig_count)
 		return -EINTR;
 	if (rc || deadline == 1)
 		return rc;
-	spin_ns = wait_spin_ns(SPIN_EPOLL);
 	rc = spin_ns ? spin(e, epfd, ev, max, deadline, spin_ns, &sig) : -EAGAIN;
 	while (rc == -EAGAIN) {
-		rc = sleep_once(e, epfd, ev, max, deadline, &sig);
+		rc = sleep_once(e, epfd, ev, max, deadline, &sig, &kernel);
 		if (rc == 0 || rc == -EAGAIN) {
 			bool timed_out = rc == 0;
 
 			rc = look(e, ev, max, 0, true);
-			if (rc < max)
+			if (rc < max && (kernel || timed_out))
 				rc = look_rest(e, epfd, ev, rc, max);
+			else if (rc < max)
+				rc += look_inner(e, ev + rc, max - rc);
 			if (rc == 0 && sig != stack_thread.sig_count)
 				rc = -EINTR;
 			if (rc == 0 && !timed_out && !(deadline && clock_ns() >= deadline))
@@ -762,6 +787,7 @@ struct sock_epoll *sock_epoll_new(int epfd)
 		return NULL;
 	atomic_init(&e->refs, 1);
 	e->epfd_hint = epfd;
+	e->cookie = (1ull << 63) + atomic_fetch_add(&next_cookie, 1);	/* SO_COOKIEs are small */
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_lock(&all_lock);
 	e->next = all;

@@ -105,8 +105,12 @@ static int merge_kernel(struct polling *p)
 {
 	int ready = 0;
 
-	for (unsigned i = 0; i < p->n_k; i++)
+	for (unsigned i = 0; i < p->n_k; i++) {
 		p->fds[p->k_of[i]].revents |= p->k[i].revents;
+		/* A recv() that follows must look there. */
+		if (p->k[i].revents && ours(&p->who[p->k_of[i]]))
+			atomic_store_explicit(&p->who[p->k_of[i]].s->kernel_hint, 1, memory_order_relaxed);
+	}
 	for (nfds_t i = 0; i < p->n; i++)
 		ready += p->fds[i].revents != 0;
 	return ready;
@@ -178,7 +182,7 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 
 	set_wait_bits(p);
 	for (; n < p->n_st; n++) {
-		fds[n] = stack_sleep_prepare(p->sts[n]);
+		fds[n] = stack_sleep_prepare(p->sts[n], -1, 0);
 		if (fds[n] < 0) {
 			rc = fds[n];
 			break;

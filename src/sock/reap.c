@@ -59,6 +59,7 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 				upper_set_release(st, i);
 		}
 	}
+	stack_forget_sleepers(st, slot);
 	st->shm->proc_mask &= ~bit;
 	st->shm->procs[slot].pid = 0;
 	return n;

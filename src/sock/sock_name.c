@@ -109,11 +109,19 @@ static int accelerate_listen(struct sock *s, int fd, int backlog)
 	struct sock_conf cf;
 	const struct cp *cp;
 	struct stack *st;
+	struct filter_list fl;
 	struct addr local;
 	struct ep *ep;
 	int rc;
 
 	rc = addr_kernel_local(fd, s->family, &local);
+	if (rc == 0 && !local.port.be) {
+		/* Not bound: listen() chooses a port, which nobody knows yet. */
+		rc = sys_listen(fd, backlog);
+		if (rc < 0)
+			return rc;
+		rc = addr_kernel_local(fd, s->family, &local);
+	}
 	if (rc < 0 || !local.port.be)
 		return sock_stay_kernel(s, fd, SOCK_REASON_daemon_error);
 	if (ipaddr_is_loopback(&local.ip))
@@ -135,6 +143,17 @@ static int accelerate_listen(struct sock *s, int fd, int backlog)
 		sock_slot_close(st, ep->id, false);
 		sock_unlock(st);
 		return sock_stay_kernel(s, fd, why);
+	}
+	/* The kernel last: had it listened before the filter was there, it could
+	 * have accepted a connection whose later segments then came to us. */
+	rc = sys_listen(fd, backlog);
+	if (rc < 0) {
+		sock_lock(st);
+		filter_list_of(&fl, st, ep);
+		sock_slot_close(st, ep->id, false);
+		sock_unlock(st);
+		filter_list_del(st, &fl);
+		return rc;
 	}
 	sock_publish(s, st, ep);
 	sock_epoll_decided(s, fd);
@@ -167,14 +186,11 @@ int sock_listen(struct sock *s, int fd, int backlog)
 		return listen_again(s, fd, backlog);
 	if (s->mode == SOCK_KERNEL || s->type != SOCK_STREAM)
 		return SOCK_PASS;
-	rc = sys_listen(fd, backlog);
-	if (rc < 0)
-		return rc;
 	if (!sock_decide_begin(s))
-		return 0;
+		return s->mode == SOCK_ACCEL ? listen_again(s, fd, backlog) : SOCK_PASS;
 	rc = accelerate_listen(s, fd, backlog);
 	sock_decide_end(s);
-	return rc == SOCK_PASS ? 0 : rc;
+	return rc;
 }
 
 /* ---- names ------------------------------------------------------------------------ */

@@ -65,15 +65,17 @@ uint64_t wait_deadline(const struct timespec *timeout, uint64_t now)
 }
 
 /* The system call of a sleep.  A handler zeroes *ts until the kernel has read it. */
-static int sleep_call(int one_fd, struct pollfd *fds, unsigned n, struct timespec *ts)
+static int sleep_call(int one_fd, struct pollfd *fds, unsigned n, struct timespec *ts, bool *kernel)
 {
-	struct epoll_event ev[2];
+	struct epoll_event ev[3];
 	int rc;
 
 	stack_thread.sleep_ts = ts;
 	__asm__ volatile("" ::: "memory");
 	rc = fds ? sys_ppoll(fds, n, ts, NULL) : sys_epoll_pwait2(one_fd, ev, ARRAY_SIZE(ev), ts, NULL);
 	stack_thread.sleep_ts = NULL;
+	for (int i = 0; !fds && i < rc; i++)
+		*kernel |= ev[i].data.u64 == STACK_SLEEP_KERNEL;
 	return rc;
 }
 
@@ -86,6 +88,7 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 	struct pollfd *fds = NULL;
 	bool capped = false;
 	struct epoll_event ev[4];
+	bool kernel = false;
 	int rc;
 
 	for (int i = 0; i < n_st; i++) {
@@ -104,15 +107,15 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 		ts.tv_nsec = (long)(left % NSEC_PER_SEC);
 	}
 	if (n_st == 1 && n_k == 0) {
-		rc = sleep_call(st_fds[0], NULL, 0, &ts);
+		rc = sleep_call(st_fds[0], NULL, 0, &ts, &kernel);
 		/* Two edges at once, socket and doorbell, are one reason to look again. */
-		return rc < 0 ? rc : rc || capped;
+		return rc < 0 ? rc : kernel ? 2 : rc || capped;
 	}
 	/* The caller leaves room for the stacks behind its own descriptors. */
 	fds = n_k ? kfds : small;
 	for (int i = 0; i < n_st; i++)
 		fds[n_k + (unsigned)i] = (struct pollfd){ .fd = st_fds[i], .events = POLLIN };
-	rc = sleep_call(-1, fds, n_k + (unsigned)n_st, &ts);
+	rc = sleep_call(-1, fds, n_k + (unsigned)n_st, &ts, &kernel);
 	if (rc <= 0)
 		return rc < 0 ? rc : capped;
 	for (int i = 0; i < n_st; i++)
@@ -194,11 +197,10 @@ static int spin(struct waiting *w, uint64_t spin_ns)
 static int sleep_once(struct waiting *w)
 {
 	struct stack *st = w->s->st;
-	struct pollfd fds[2] = { { .fd = w->kfd, .events = w->kwant } };
 	int fd, rc;
 
 	atomic_fetch_or(&w->s->shm->wait_mask, stack_wait_bit(st));
-	fd = stack_sleep_prepare(st);
+	fd = stack_sleep_prepare(st, w->kfd, w->s->cookie);
 	if (fd < 0)
 		return fd;
 	wait_poll(st);
@@ -206,7 +208,7 @@ static int sleep_once(struct waiting *w)
 	if (rc == 0 && interrupted(w))
 		rc = -EINTR;
 	if (rc == 0) {
-		rc = wait_sleep(&st, &fd, 1, fds, w->kfd >= 0 ? 1 : 0, w->deadline);
+		rc = wait_sleep(&st, &fd, 1, NULL, 0, w->deadline);
 		if (rc > 1)
 			rc = 1;		/* the kernel socket */
 		else if (rc == 1)

@@ -63,7 +63,7 @@ uint64_t wait_deadline(const struct timespec *timeout, uint64_t now);
  * @sts/@n_st: stacks that stack_sleep_prepare() was called for
  * @kfds/@n_k: kernel descriptors to watch as well; revents are filled
  * Returns > 0 when something may have happened (kernel descriptors ready:
- * their number + 1), 0 timed out, -EINTR.
+ * their number + 1; 2 for the one of stack_sleep_prepare()), 0 timed out, -EINTR.
  */
 int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pollfd *kfds, unsigned n_k,
 	       uint64_t deadline);

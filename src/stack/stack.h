@@ -161,17 +161,21 @@ uint32_t stack_wait_bit(struct stack *st);
 
 /**
  * stack_sleep_prepare - announce that this thread is about to sleep
+ * @kfd:    a kernel descriptor that shall end the sleep when it is readable (it
+ *          is then told by an event with STACK_SLEEP_KERNEL), or -1
+ * @cookie: names what @kfd refers to, since numbers are used again
  * Then poll the stack and look once more; then wait on the returned descriptor
- * (an epoll set: readable = look again), alone or in a poll() with kernel
+ * (an epoll set: readable = look again), alone or in a poll() with more kernel
  * descriptors; then stack_sleep_done().  Negative: -errno.
  */
-int stack_sleep_prepare(struct stack *st);
-/* Wait on it alone.  timeout in ns, -1 for ever; the next protocol timer is
- * taken into account.  0, -EINTR, -ETIMEDOUT. */
-int stack_sleep(struct stack *st, int64_t timeout_ns, const void *sigmask);
+#define STACK_SLEEP_KERNEL 1	/* epoll_data of @kfd; 0 for everything else */
+int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie);
 void stack_sleep_done(struct stack *st);
 /* Cap of a sleep in ns from now by the protocol's next timer, -1 none. The leader must honour it. */
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);
+
+/* A process died (or became another program): its announced sleeps are void. */
+void stack_forget_sleepers(struct stack *st, uint32_t slot);
 
 /* stack_ring - wake the sleepers of these doorbells (no-op where none sleeps). Any thread, lock or not. */
 void stack_ring(struct stack *st, uint32_t mask);

@@ -26,6 +26,7 @@ struct stack_proc {
 	uint32_t flags;
 	uint64_t started;	/* CLOCK_REALTIME seconds */
 	char comm[16];
+	_Atomic uint32_t sleepers[STACK_N_DOORBELLS];	/* its share of stack_shm.sleepers: taken back when it dies */
 };
 
 /* One interface of the stack: VIs [first, first + n). */

@@ -30,6 +30,8 @@ struct stack_wait {
 	uint32_t slot;		/* which doorbell */
 	uint32_t n_vis;		/* in ep_leader */
 	uint32_t pid;		/* that made it */
+	int kfd;		/* kernel descriptor watched as well, -1 none */
+	uint64_t kcookie;	/* whose: numbers are used again */
 	bool leader;
 	bool announced;		/* counted in sleepers[slot] */
 };
@@ -74,6 +76,7 @@ static struct stack_wait *wait_new(struct stack *st)
 	if (w == MAP_FAILED)
 		return NULL;
 	w->st = st;
+	w->kfd = -1;
 	w->pid = st->pid;
 	w->slot = atomic_fetch_add(&next_slot, 1) % STACK_N_DOORBELLS;
 	/* Processes that begin at 0 would all share one doorbell. */
@@ -131,50 +134,56 @@ static int watch_vis(struct stack *st, struct stack_wait *w)
 	return 0;
 }
 
-int stack_sleep_prepare(struct stack *st)
+/* Have the thread's sets watch @kfd, and no other kernel descriptor.  A thread
+ * that waits on the same one again, as most do, costs nothing here. */
+static int watch_kernel(struct stack_wait *w, int kfd, uint64_t cookie)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = STACK_SLEEP_KERNEL };
+	int rc;
+
+	if (likely(w->kfd == kfd && w->kcookie == cookie))
+		return 0;
+	if (w->kfd >= 0) {
+		/* Not there any more when it was closed. */
+		(void)sys_epoll_ctl(w->ep_leader, EPOLL_CTL_DEL, w->kfd, NULL);
+		(void)sys_epoll_ctl(w->ep_plain, EPOLL_CTL_DEL, w->kfd, NULL);
+		w->kfd = -1;
+	}
+	if (kfd < 0)
+		return 0;
+	rc = sys_epoll_ctl(w->ep_leader, EPOLL_CTL_ADD, kfd, &ev);
+	if (rc == 0)
+		rc = sys_epoll_ctl(w->ep_plain, EPOLL_CTL_ADD, kfd, &ev);
+	if (rc < 0)
+		return rc;
+	w->kfd = kfd;
+	w->kcookie = cookie;
+	return 0;
+}
+
+int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie)
 {
 	struct stack_wait *w = wait_get(st);
 	uint32_t zero = 0;
+	int rc;
 
 	if (!w)
 		return -EMFILE;
 	if (unlikely(w->n_vis < st->net.n_vis)) {
-		int rc = watch_vis(st, w);
-
+		rc = watch_vis(st, w);
 		if (rc < 0)
 			return rc;
 	}
+	rc = watch_kernel(w, kfd, cookie);
+	if (rc < 0)
+		return rc;
 	/* Sequentially consistent: before the last look, pairs with stack_ring(). */
+	atomic_fetch_add(&st->shm->procs[st->proc_slot].sleepers[w->slot], 1);
 	atomic_fetch_add(&st->shm->sleepers[w->slot], 1);
 	atomic_fetch_add(&st->shm->n_sleepers, 1);
 	w->announced = true;
 	w->leader = atomic_compare_exchange_strong(&st->shm->leader, &zero, stack_thread_tid());
 	return w->leader ? w->ep_leader : w->ep_plain;
-}
-
-int stack_sleep(struct stack *st, int64_t timeout_ns, const void *sigmask)
-{
-	struct stack_wait *w = wait_get(st);
-	struct timespec ts, *tsp = NULL;
-	struct epoll_event ev[4];
-	int64_t cap = stack_sleep_cap(st, clock_ns());
-	bool capped = false;
-	int rc;
-
-	if (cap >= 0 && (timeout_ns < 0 || cap < timeout_ns)) {
-		timeout_ns = cap;
-		capped = true;
-	}
-	if (timeout_ns >= 0) {
-		ts.tv_sec = timeout_ns / (int64_t)NSEC_PER_SEC;
-		ts.tv_nsec = timeout_ns % (int64_t)NSEC_PER_SEC;
-		tsp = &ts;
-	}
-	st->shm->sleeps++;
-	rc = sys_epoll_pwait2(w->leader ? w->ep_leader : w->ep_plain, ev, ARRAY_SIZE(ev), tsp, sigmask);
-	if (rc < 0)
-		return rc;
-	return rc == 0 && !capped ? -ETIMEDOUT : 0;
 }
 
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
@@ -192,6 +201,16 @@ int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
 	return next > now_ns ? (int64_t)(next - now_ns) : 0;
 }
 
+void stack_forget_sleepers(struct stack *st, uint32_t slot)
+{
+	for (uint32_t i = 0; i < STACK_N_DOORBELLS; i++) {
+		uint32_t n = atomic_exchange(&st->shm->procs[slot].sleepers[i], 0);
+
+		atomic_fetch_sub(&st->shm->sleepers[i], n);
+		atomic_fetch_sub(&st->shm->n_sleepers, n);
+	}
+}
+
 /* Somebody else must watch the AF_XDP sockets now. */
 static void hand_on(struct stack *st)
 {
@@ -207,6 +226,7 @@ void stack_sleep_done(struct stack *st)
 	struct stack_wait *w = wait_get(st);
 
 	w->announced = false;
+	atomic_fetch_sub(&st->shm->procs[st->proc_slot].sleepers[w->slot], 1);
 	atomic_fetch_sub(&st->shm->sleepers[w->slot], 1);
 	atomic_fetch_sub(&st->shm->n_sleepers, 1);
 	if (w->leader) {
