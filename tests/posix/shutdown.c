@@ -17,6 +17,13 @@ static void show_poll(int fd, const char *what)
 	out("%s: %s", what, bits(p.revents));
 }
 
+static void await(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	poll(&p, 1, 2000);
+}
+
 static void half_close(int port)
 {
 	int fd = tcp_pair_test(port);
@@ -24,6 +31,8 @@ static void half_close(int port)
 
 	show_poll(fd, "fresh");
 	out("shutdown write %s", res(shutdown(fd, SHUT_WR)));
+	/* The peer answers with its own FIN, in its own time. */
+	await(fd, POLLRDHUP);
 	show_poll(fd, "write shut");
 	out("send %s", res(send(fd, "x", 1, 0)));
 	out("SIGPIPE %d", (int)pipes);
