@@ -26,7 +26,7 @@ void drive_poll(struct keeper *k)
 	struct ipaddr nexthop;
 	bool more;
 
-	if (!st || !stack_trylock(st))
+	if (!st || stack_dead(st) || !stack_trylock(st))
 		return;
 	stack_poll(st);
 	st->shm->keeper_polls++;
@@ -69,6 +69,20 @@ static void depose_leader(struct stack *st)
 		stack_ring(st, (1u << STACK_N_DOORBELLS) - 1);
 }
 
+/* Its processes are told to look, and see it; posternd forgets it. */
+static void give_up(struct keeper *k)
+{
+	struct kp_broken broken = { .why = "a process died inside the stack; its sockets are lost" };
+
+	if (k->broken_said)
+		return;
+	k->broken_said = true;
+	unwatch_xsks(k);
+	stack_ring(k->st, (1u << STACK_N_DOORBELLS) - 1);
+	stack_retire(k->st);
+	conv_send(k, &broken, KP_BROKEN, sizeof(broken), 0);
+}
+
 int drive_tick(struct keeper *k)
 {
 	struct stack *st;
@@ -78,6 +92,10 @@ int drive_tick(struct keeper *k)
 	if (!conv_try_init(k))
 		return IDLE_TICK_MS;
 	st = k->st;
+	if (stack_dead(st)) {
+		give_up(k);
+		return IDLE_TICK_MS;
+	}
 	if (k->n_vi)
 		conv_try_vis(k);
 	reap_tick(k);

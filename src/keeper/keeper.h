@@ -47,7 +47,7 @@ struct keeper {
 	uint32_t n_pending;
 	uint64_t filters_next_ns;	/* when to look at them again */
 	uint32_t watched_vis;		/* AF_XDP sockets in epfd; 0 while somebody else polls */
-	bool done_said, quit;
+	bool done_said, broken_said, quit;
 	uint64_t started_ns, done_ns;
 };
 

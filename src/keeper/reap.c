@@ -65,9 +65,11 @@ void reap_proc(struct keeper *k, uint32_t slot)
 	/* It may have lived for less than a tick: its FINs leave by these. */
 	if (k->n_vi)
 		conv_try_vis(k);
+	/* If it died with the lock, this is where it is found out. */
 	stack_lock(k->st);
 	stack_poll(k->st);
-	reap_locked(k, slot);
+	if (!stack_dead(k->st))
+		reap_locked(k, slot);
 	sock_unlock(k->st);
 	drive_poll(k);
 }
@@ -139,7 +141,7 @@ static void last_close(struct keeper *k, uint64_t cookie)
 
 	stack_lock(st);
 	stack_poll(st);
-	for (uint32_t i = 0; i < upper(st)->n_socks; i++) {
+	for (uint32_t i = 0; i < upper(st)->n_socks && !stack_dead(st); i++) {
 		struct sock_shm *s = upper_sock(st, i);
 
 		if (s->in_use && s->flags & SOCK_SF_PASSED && s->cookie == cookie) {

@@ -168,6 +168,9 @@ static inline int vi_tx_kick(struct vi *vi);
 
 /* vi_close - unmap and close this process' view. */
 void vi_close(struct vi *vi);
+/* vi_abandon - let go of the device while other threads may still look at the VI:
+ * its rings become empty private memory, its descriptor becomes one of @fd. */
+void vi_abandon(struct vi *vi, int fd);
 
 /**
  * vi_map_xdp - map the rings of an AF_XDP socket that the daemon made

@@ -26,6 +26,12 @@ void vi_close(struct vi *vi)
 	vi->fd = -1;
 }
 
+void vi_abandon(struct vi *vi, int fd)
+{
+	if (vi->driver == VI_DRV_XDP)
+		xdp_abandon(vi, fd);
+}
+
 int vi_kstats(const struct vi *vi, struct vi_kstats *out)
 {
 	switch (vi->driver) {

@@ -84,8 +84,10 @@ uint32_t sock_events(struct sock *s)
 {
 	if (unlikely(s->gen != s->shm->gen))
 		return POLLNVAL;
-	if (unlikely(atomic_load_explicit(&s->st->shm->state, memory_order_relaxed) != STACK_READY))
+	if (unlikely(atomic_load_explicit(&s->st->shm->state, memory_order_relaxed) != STACK_READY)) {
+		stack_retire(s->st);
 		return POLLERR | POLLHUP | POLLIN | POLLOUT;
+	}
 	switch (s->ep->kind) {
 	case EP_UDP:
 		return udp_events(udp_ep(s->ep));

@@ -139,7 +139,7 @@ static inline void sock_unlock(struct stack *st)
 {
 	uint32_t ring = 0;
 
-	if (unlikely(!shm_list_empty(st->net.base, &st->net.shm->ready)))
+	if (unlikely(!shm_list_empty(st->net.base, &st->net.shm->ready)) && !stack_dead(st))
 		ring = ready_flush(st);
 	stack_unlock(st);
 	if (unlikely(ring))

@@ -95,7 +95,7 @@ void sock_await_keeper(struct stack *st);
 /* False: closed or retired meanwhile. Lock held. */
 static inline bool sock_alive(const struct sock *s)
 {
-	return likely(s->shm->gen == s->gen);
+	return likely(s->shm->gen == s->gen) && !stack_dead(s->st);
 }
 
 /* A blocked call is all that is left of it in this process. */

@@ -219,6 +219,10 @@ static int open_main(enum sock_reason *why)
 	rc = open_client(true, why);
 	if (rc < 0)
 		return rc;
+	/* The new one wants the queues of the old. */
+	for (int i = 0; i < MAX_STACKS && stacks[i]; i++)
+		if (stack_dead(stacks[i]))
+			stack_retire(stacks[i]);
 	if (clock_ns() < stack_retry_ns) {
 		*why = stack_why;
 		return -ENOMEM;

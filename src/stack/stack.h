@@ -38,6 +38,7 @@ struct stack {
 	uint32_t evs_per_poll;
 	uint32_t rx_size, tx_size;		/* EF_RXQ_SIZE, EF_TXQ_SIZE; 0 default */
 	bool no_zc;			/* EF_AF_XDP_ZEROCOPY=0 */
+	_Atomic bool retired;		/* stack_retire() has been here */
 };
 
 struct stack_attr {
@@ -55,6 +56,16 @@ int stack_attach_id(struct stack **out, const struct stack_attr *attr, uint32_t 
 /* From descriptors that the caller has (keeper, tools).  Tools pass writable = false. */
 int stack_attach_fds(struct stack **out, int arena_fd, const int *doorbells, int n_doorbells, int cp_fd, bool writable);
 void stack_close(struct stack *st);
+
+/* A process died inside: nothing in the arena can be relied on, and it serves
+ * nobody any more.  Whoever notices calls stack_retire(): it gives up this process'
+ * part of the AF_XDP sockets, so that a successor can have the queues.  Any
+ * thread, lock or not; again without effect. */
+static inline bool stack_dead(const struct stack *st)
+{
+	return unlikely(atomic_load_explicit(&st->shm->state, memory_order_relaxed) == STACK_DEAD);
+}
+void stack_retire(struct stack *st);
 
 /* stack_add_if - make sure that @ifindex has VIs in this stack and that this
  * process has them mapped.  Outside the lock.  0 or -errno, one line in @why. */

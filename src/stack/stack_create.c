@@ -21,6 +21,8 @@ enum {
 	NET_OFF_ALIGN = 4096,
 	STATE_ALIGN = 2 << 20,
 	JOIN_WAIT_MS = 3000,
+	DEAD_TRIES = 40,		/* until the keeper has noticed, and the daemon given the name free */
+	DEAD_WAIT_MS = 25,
 };
 
 /* Hash of the version: processes of one stack share structs, so they must be
@@ -242,7 +244,11 @@ static int open_or_attach(struct stack **out, const struct stack_attr *attr, str
 		snprintf(why, 96, "cannot map %zu MiB of stack memory: %s", st->size >> 20, strerror(-rc));
 		goto out_close;
 	}
-	rc = rep.flags & CP_STACK_CREATED ? init_arena(st, attr, lay, rep.name) : wait_ready(st, why);
+	/* The first creator may have died after its work, before it joined. */
+	if (rep.flags & CP_STACK_CREATED && atomic_load(&st->shm->state) == STACK_NEW)
+		rc = init_arena(st, attr, lay, rep.name);
+	else
+		rc = wait_ready(st, why);
 	if (rc < 0)
 		goto out_close;
 	if (!layout_sane(st->shm, st->size)) {
@@ -254,6 +260,9 @@ static int open_or_attach(struct stack **out, const struct stack_attr *attr, str
 	stack_lock(st);
 	rc = stack_proc_reserve(st, &slot);
 	stack_unlock(st);
+	/* Whose lock it was may have been found dead just now. */
+	if (stack_dead(st))
+		rc = -EIO;
 	if (rc == 0)
 		rc = stack_proc_add(st, slot);
 	if (rc < 0) {
@@ -275,13 +284,22 @@ out_free:
 int stack_open(struct stack **out, const struct stack_attr *attr, char why[96])
 {
 	struct cp_stack_req req = { .h = { .type = CP_REQ_STACK_OPEN, .len = sizeof(req) } };
+	static const struct timespec dead_wait = { .tv_nsec = DEAD_WAIT_MS * 1000000l };
 	struct stack_shm lay = { .n_eps = 0 };	/* only its sizes are used */
 
 	layout(&lay, attr, (uint32_t)attr->opts->max_endpoints, (uint32_t)attr->opts->max_packets);
 	snprintf(req.name, sizeof(req.name), "%s", attr->name ? attr->name : "");
 	req.n_frames = lay.n_frames;
 	req.state_size = lay.frames_off;
-	return open_or_attach(out, attr, &req, &lay, why);
+	for (int i = 0;; i++) {
+		int rc = open_or_attach(out, attr, &req, &lay, why);
+
+		/* Dead, or its creator died before it was ready: there is another soon. */
+		if (rc == -EIO && i < DEAD_TRIES)
+			sys2(SYS_nanosleep, &dead_wait, NULL);
+		else if (rc != -ETIMEDOUT || i > 0)
+			return rc;
+	}
 }
 
 int stack_attach_id(struct stack **out, const struct stack_attr *attr, uint32_t id, char why[96])
@@ -323,10 +341,26 @@ int stack_attach_fds(struct stack **out, int arena_fd, const int *doorbells, int
 	return 0;
 }
 
+/* Other threads may be reading the rings or about to ring a bell: the memory stays
+ * mapped, and the numbers of the descriptors taken, but by nothing. */
+void stack_retire(struct stack *st)
+{
+	if (atomic_exchange(&st->retired, true))
+		return;
+	st->net.n_vis = 0;
+	for (uint32_t i = 0; i < NET_MAX_VIS; i++) {
+		if (st->vis[i].fd < 0)
+			continue;
+		st->vis[i].shm = &unmapped;
+		vi_abandon(&st->vis[i], st->doorbell[0]);
+	}
+}
+
 void stack_close(struct stack *st)
 {
-	for (uint32_t i = 0; i < st->net.n_vis; i++)
-		vi_close(&st->vis[i]);
+	for (uint32_t i = 0; i < NET_MAX_VIS; i++)
+		if (st->vis[i].fd >= 0)
+			vi_close(&st->vis[i]);
 	if (st->shm)
 		munmap(st->shm, st->size);
 	if (st->cp.shm)

@@ -42,13 +42,6 @@ static inline void relax(void)
 #endif
 }
 
-/* Does the thread exist?  Within one PID namespace; where /proc or the
- * namespace hides it, EPERM and the like count as alive. */
-static bool thread_gone(uint32_t tid)
-{
-	return sys2(SYS_tkill, tid, 0) == -ESRCH;
-}
-
 /* State letter and process of a thread from /proc: 0 when it cannot be read. */
 static char thread_state(uint32_t tid, int *tgid)
 {
@@ -67,6 +60,20 @@ static char thread_state(uint32_t tid, int *tgid)
 	*tgid = p ? atoi(p + 7) : 0;
 	p = strstr(buf, "\nState:\t");
 	return p ? p[8] : 0;
+}
+
+/* Does the thread exist?  Within one PID namespace; where /proc or the
+ * namespace hides it, EPERM and the like count as alive.  A dead process whose
+ * parent has not asked for it yet can still be signalled. */
+static bool thread_gone(uint32_t tid)
+{
+	char state;
+	int tgid;
+
+	if (sys2(SYS_tkill, tid, 0) == -ESRCH)
+		return true;
+	state = thread_state(tid, &tgid);
+	return state == 'Z' || state == 'X';
 }
 
 /* The owner is stopped: let it leave its critical section, and stop it again. */

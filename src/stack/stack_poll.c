@@ -176,6 +176,10 @@ int stack_poll(struct stack *st)
 	struct net *net = &st->net;
 	int work = 0;
 
+	if (stack_dead(st)) {
+		stack_retire(st);
+		return 0;
+	}
 	net->now = clock_ns();
 	atomic_store_explicit(&st->shm->heartbeat_ns, net->now, memory_order_relaxed);
 	for (uint32_t i = 0; i < net->n_vis; i++)

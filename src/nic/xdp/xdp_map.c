@@ -9,6 +9,7 @@
  */
 #include "nic/nic.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -129,6 +130,16 @@ void xdp_unmap(struct vi *vi)
 {
 	unmap_rings(vi);
 	sys_close(vi->fd);
+}
+
+void xdp_abandon(struct vi *vi, int fd)
+{
+	/* A mapping holds the socket as a descriptor does. */
+	for (int i = 0; i < 4; i++)
+		if (vi->map[i])
+			(void)mmap(vi->map[i], vi->map_len[i], PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	(void)sys3(SYS_dup3, fd, vi->fd, O_CLOEXEC);
 }
 
 int xdp_kstats(const struct vi *vi, struct vi_kstats *out)

@@ -11,6 +11,8 @@
 
 /* Unmaps the rings and closes the socket. */
 void xdp_unmap(struct vi *vi);
+/* As vi_abandon(). */
+void xdp_abandon(struct vi *vi, int fd);
 
 /* Returns 0 or -errno. */
 int __must_check xdp_kstats(const struct vi *vi, struct vi_kstats *out);
