@@ -151,6 +151,19 @@ static void dispatch(struct keeper *k, const union kp_msg *m, size_t len, const 
 	close_all(fds, n_fds);
 }
 
+/* The last descriptors of the XDP program went with posternd and the holder.  The
+ * kernel answers the peers with resets that never reach us: say it to the
+ * applications, which else would wait for ever. */
+static void filter_lost(struct keeper *k)
+{
+	if (!conv_try_init(k))
+		return;
+	stack_lock(k->st);
+	stack_poll(k->st);
+	sock_abort_all(k->st);
+	sock_unlock(k->st);
+}
+
 void conv_receive(struct keeper *k)
 {
 	union {
@@ -168,6 +181,7 @@ void conv_receive(struct keeper *k)
 	if (len <= 0) {		/* posternd and the holder are gone: finish, then leave */
 		close(k->ctl);
 		k->ctl = -1;
+		filter_lost(k);
 		return;
 	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {

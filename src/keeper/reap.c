@@ -71,6 +71,8 @@ void reap_proc(struct keeper *k, uint32_t slot)
 	if (!stack_dead(k->st))
 		reap_locked(k, slot);
 	sock_unlock(k->st);
+	/* What it was woken for and did not do is somebody else's now. */
+	stack_ring(k->st, (1u << STACK_N_DOORBELLS) - 1);
 	drive_poll(k);
 }
 

@@ -23,7 +23,9 @@ static uint32_t notify_item(struct stack *st, struct epitem_shm *it, uint32_t ev
 	set = upper_set(st, it->set);
 	if (!shm_link_linked(st->net.base, &it->ready))
 		shm_list_add_tail(st->net.base, &set->ready, &it->ready);
-	if (!atomic_load_explicit(&set->wait_mask, memory_order_relaxed))
+	/* Bits may be left from a wait that is over: only a sleeper counts, or an
+	 * exclusive event would go to a set that nobody looks at. */
+	if (!stack_sleeping(st, atomic_load_explicit(&set->wait_mask, memory_order_relaxed)))
 		return 0;
 	if (it->events & EPOLLEXCLUSIVE) {
 		/* One of the exclusive waiters is enough (epoll_ctl(2)). */

@@ -6,6 +6,8 @@
  * is closed: a listener resets what it had not accepted, a connection sends FIN,
  * or RST where data was left unread; it then lives on as an orphan.
  */
+#include <errno.h>
+
 #include "sock/sock.h"
 #include "tcp/tcp.h"
 #include "udp/udp.h"
@@ -63,6 +65,20 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 	st->shm->proc_mask &= ~bit;
 	st->shm->procs[slot].pid = 0;
 	return n;
+}
+
+/* Listeners and UDP sockets live on: the kernel's sockets beside them receive now. */
+void sock_abort_all(struct stack *st)
+{
+	for (uint32_t i = 0; i < st->net.n_eps; i++) {
+		struct ep *ep = ep_get(&st->net, i);
+
+		if (ep->kind != EP_TCP_CONN)
+			continue;
+		tcp_abort(&st->net, tcp_conn(ep), ECONNABORTED);
+		if (ep->flags & EP_F_ORPHAN)
+			tcp_close(&st->net, tcp_conn(ep), true);
+	}
 }
 
 void sock_close_id(struct stack *st, uint32_t id)

@@ -185,6 +185,15 @@ void stack_sleep_done(struct stack *st);
 /* Cap of a sleep in ns from now by the protocol's next timer, -1 none. The leader must honour it. */
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);
 
+/* Does anybody sleep at one of these doorbells? */
+static inline bool stack_sleeping(const struct stack *st, uint32_t mask)
+{
+	for (; mask; mask &= mask - 1)
+		if (atomic_load(&st->shm->sleepers[__builtin_ctz(mask)]))
+			return true;
+	return false;
+}
+
 /* A process died (or became another program): its announced sleeps are void. */
 void stack_forget_sleepers(struct stack *st, uint32_t slot);
 

@@ -17,7 +17,7 @@ static void show_poll(int fd, const char *what)
 	out("%s: %s", what, bits(p.revents));
 }
 
-static void await(int fd, short events)
+static void await_bits(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
@@ -32,7 +32,7 @@ static void half_close(int port)
 	show_poll(fd, "fresh");
 	out("shutdown write %s", res(shutdown(fd, SHUT_WR)));
 	/* The peer answers with its own FIN, in its own time. */
-	await(fd, POLLRDHUP);
+	await_bits(fd, POLLRDHUP);
 	show_poll(fd, "write shut");
 	out("send %s", res(send(fd, "x", 1, 0)));
 	out("SIGPIPE %d", (int)pipes);
@@ -66,7 +66,7 @@ static void peer_closed(int port)
 	char buf[16];
 
 	hear();
-	await(fd, POLLRDHUP);
+	await_bits(fd, POLLRDHUP);
 	show_poll(fd, "peer closed");
 	out("recv %s", res(recv(fd, buf, sizeof(buf), 0)));
 	out("recv %s", res(recv(fd, buf, sizeof(buf), 0)));
