@@ -113,6 +113,7 @@ void net_init(void *base, size_t off, uint32_t n_eps, uint32_t n_frames, size_t 
 	sh->rng[1] |= 1;
 
 	shm_list_init(base, &sh->ready);
+	shm_list_init(base, &sh->timewait);
 	sh->defer_head = sh->defer_tail = ID_NONE;
 	timer_wheel_init(base, &sh->wheel, now);
 }

@@ -72,6 +72,7 @@ enum net_drop {
 	X(tcp_keepalives, "keepalive probes sent")                     \
 	X(tcp_zwin_probes, "zero-window probes sent")                  \
 	X(tcp_timewait, "connections that entered TIME_WAIT")          \
+	X(tcp_timewait_evicted, "connections in TIME_WAIT ended early: endpoints were short; raise EF_MAX_ENDPOINTS") \
 	X(tcp_listen_overflows, "connections refused: accept queue full") \
 	X(udp_in_dgrams, "UDP datagrams delivered")                    \
 	X(udp_out_dgrams, "UDP datagrams sent")                        \
@@ -141,6 +142,7 @@ struct net_shm {
 	/* lists and timers; writer: lock holder */
 	_Alignas(CACHE_LINE)
 	struct shm_link ready;			/* endpoints with events */
+	struct shm_link timewait;		/* tcp_conn.acceptq in TIME_WAIT, oldest first */
 	uint32_t defer_head, defer_tail, defer_n;	/* packets that wait for a neighbour */
 	uint32_t defer_gen;			/* cp_gen when last retried */
 	uint64_t tx_mask;			/* VIs with frames posted and no doorbell rung: ip_tx() sets, the owner takes */

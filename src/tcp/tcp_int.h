@@ -161,6 +161,8 @@ void tcp_fin_in(struct net *net, struct tcp_conn *c);
 /* Our FIN is acknowledged. */
 void tcp_fin_acked(struct net *net, struct tcp_conn *c);
 void tcp_enter_time_wait(struct net *net, struct tcp_conn *c);
+/* End the oldest in TIME_WAIT where endpoints are short, but not @keep. */
+void tcp_relieve_time_wait(struct net *net, const struct tcp_conn *keep);
 /* The end: no timers, no frames but unread data, not in the demultiplexer. */
 void tcp_done(struct net *net, struct tcp_conn *c, int err);
 /* Free the slot of a connection that is done and that nobody holds. */

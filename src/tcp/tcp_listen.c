@@ -97,6 +97,7 @@ static void syn_in(struct net *net, struct tcp_listen *l, const struct pkt *p,
 		l->overflows++;
 		return;
 	}
+	tcp_relieve_time_wait(net, NULL);
 	ep = ep_alloc(net);
 	if (!ep)
 		return;

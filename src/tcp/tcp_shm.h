@@ -161,7 +161,7 @@ struct tcp_conn {
 
 	/* listener's queues */
 	uint32_t listener;		/* id of the listener, while embryonic or unaccepted */
-	struct shm_link acceptq;
+	struct shm_link acceptq;	/* or on net_shm.timewait */
 
 	/* numbers for TCP_INFO and tools */
 	uint64_t bytes_in, bytes_out, bytes_acked;

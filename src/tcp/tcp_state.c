@@ -22,6 +22,8 @@
 #include "tcp/cc.h"
 #include "tcp/rtt.h"
 
+enum { TIME_WAIT_TRIES = 4 };	/* more than one leaves for each that comes */
+
 uint32_t tcp_rmem_max(const struct net *net)
 {
 	uint32_t v = net->cp && net->cp->shm ? net->cp->shm->tcp_rmem[2] : 0;
@@ -82,6 +84,7 @@ void tcp_conn_init(struct net *net, struct tcp_conn *c)
 	c->state = TCPS_CLOSED;
 	c->listener = ID_NONE;
 	shm_list_init(net->base, &c->acceptq);
+	tcp_relieve_time_wait(net, c);
 	tcp_timers_init(net, c);
 	c->rxq_head = c->rxq_tail = c->ooo_head = c->ooo_tail = ID_NONE;
 	c->snd_head = c->snd_tail = c->snd_next = ID_NONE;
@@ -353,6 +356,30 @@ void tcp_established(struct net *net, struct tcp_conn *c)
 
 /* ---- closing ------------------------------------------------------------- */
 
+/* Linux ends TIME_WAIT early when there are too many (tcp_max_tw_buckets).  A server
+ * that closes first would else fill all slots within seconds and refuse everybody.
+ * What somebody still has a socket for gives no slot back: it goes to the end. */
+void tcp_relieve_time_wait(struct net *net, const struct tcp_conn *keep)
+{
+	struct net_shm *sh = net->shm;
+
+	for (int i = 0; i < TIME_WAIT_TRIES && sh->ep_n_used > net->n_eps - net->n_eps / 8; i++) {
+		struct shm_link *first = shm_list_first(net->base, &sh->timewait);
+		struct tcp_conn *c;
+
+		if (!first)
+			return;
+		c = container_of(first, struct tcp_conn, acceptq);
+		if (c != keep && conn_is_orphan(c)) {
+			NET_STAT(net, tcp_timewait_evicted);
+			tcp_destroy(net, c);
+			continue;
+		}
+		shm_list_del(net->base, first);
+		shm_list_add_tail(net->base, &sh->timewait, first);
+	}
+}
+
 void tcp_enter_time_wait(struct net *net, struct tcp_conn *c)
 {
 	tcp_purge_tx(net, c);
@@ -364,7 +391,10 @@ void tcp_enter_time_wait(struct net *net, struct tcp_conn *c)
 	NET_STAT(net, tcp_timewait);
 	timer_set(net->base, &net->shm->wheel, &c->t_keep,
 		  net->now + 2 * net->shm->conf.msl_ms * NSEC_PER_MSEC);
+	if (!shm_link_linked(net->base, &c->acceptq))
+		shm_list_add_tail(net->base, &net->shm->timewait, &c->acceptq);
 	conn_ready(net, c, EP_IN | EP_OUT | EP_RDHUP | EP_HUP);
+	tcp_relieve_time_wait(net, c);
 }
 
 /* Nobody will read what a peer that keeps its side open may still say: wait for
@@ -435,6 +465,8 @@ void tcp_done(struct net *net, struct tcp_conn *c, int err)
 
 	if (c->listener != ID_NONE && !(c->flags & TCP_F_ON_ACCEPTQ))
 		tcp_listen_forget(net, c);
+	if (c->state == TCPS_TIME_WAIT)
+		shm_list_del(net->base, &c->acceptq);
 	set_state(c, TCPS_CLOSED);
 	c->flags |= TCP_F_SHUT_RD | TCP_F_SHUT_WR;
 	c->flags &= ~(uint32_t)TCP_F_ACK_NOW;

@@ -975,6 +975,37 @@ static void hard_error_ends_connect_only(void **state)
 	pair_fini(&w);
 }
 
+/* Three times as many short connections as slots, all closed by the server first. */
+static void time_wait_gives_way(void **state)
+{
+	struct pair w = { .cb = NULL };
+	struct sim_host_conf conf = { .n_eps = 64 };
+	uint32_t free_frames;
+
+	pair_hosts(&w, 77, &conf);
+	w.l = listen_on(w.b, 80, 16);
+	free_frames = w.b->net.shm->pkt_n_free;
+	for (uint16_t i = 0; i < 192; i++) {
+		w.cb = NULL;
+		w.ca = connect_to(w.a, w.b, false, (uint16_t)(2000 + i), 80);
+		assert_true(pair_open(&w, 200 * MS));
+		close_conn(w.b, w.cb);
+		sim_run(w.s, 2 * MS);
+		close_conn(w.a, w.ca);
+		sim_run(w.s, 2 * MS);
+		assert_in_range(w.b->net.shm->ep_n_used, 1, 64 - 64 / 8 + 1);
+	}
+	assert_int_equal(w.b->net.shm->stats[NET_STAT_tcp_timewait], 192);
+	assert_in_range(w.b->net.shm->stats[NET_STAT_tcp_timewait_evicted], 192 - 64, 192);
+	assert_int_equal(w.b->net.shm->drops[NET_DROP_no_ep], 0);
+	sim_run(w.s, 70 * SEC);
+	assert_int_equal(w.b->net.shm->ep_n_used, 1);	/* the listener */
+	assert_int_equal(w.a->net.shm->ep_n_used, 0);
+	assert_int_equal(w.b->net.shm->pkt_n_free, free_frames);
+	sim_check(w.s);
+	sim_destroy(w.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -994,6 +1025,7 @@ int main(void)
 		cmocka_unit_test(orphan_gives_up_on_a_dead_peer),
 		cmocka_unit_test(time_wait_lasts_and_costs_no_frames),
 		cmocka_unit_test(time_wait_answers_a_repeated_fin),
+		cmocka_unit_test(time_wait_gives_way),
 		cmocka_unit_test(new_syn_ends_time_wait),
 		cmocka_unit_test(connect_reuses_its_time_wait),
 		cmocka_unit_test(reset_must_be_exact),
