@@ -413,9 +413,22 @@ def kill_keeper(net, both):
     return kill_helper(net, both, "keeper")
 
 
-@case()
-def kill_all_helpers(net, both):
-    return kill_helper(net, both, None)
+@case(modes=("one",))
+def kill_posternd_and_holder(net, both):
+    """The filter goes with its last descriptor: what was connected gets an error, not silence."""
+    srv, cli, udp, n = transfer(net, both, 4)
+    for p in net.pids("a", "posternd") + net.pids("a", "holder"):
+        os.kill(p, signal.SIGKILL)
+    t = time.monotonic()
+    r, s, u = cli.line("rx", 10), srv.line("cmd", 10), udp.line("sent", 10)
+    for x in (r, s, u):
+        need(x["bad"] is None, "corrupt: %s" % x)
+    need("err" in r or r["rx"] == n, "client: %s" % r)
+    need("err" in s or s["rx"] == n, "server: %s" % s)
+    need(cli.p.wait(5) == 0, "client's status %s" % cli.p.returncode)
+    took = r["at"] - t
+    net.accelerated_again(srv)
+    return "error %s after %.0f ms, udp lost %d of %d" % (r.get("err"), took * 1000, u["lost"], u["sent"])
 
 
 # ---- links, neighbours, routes -------------------------------------------------------
