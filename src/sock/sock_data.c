@@ -5,11 +5,14 @@
  * Undecided TCP sockets are the kernel's to refuse; an undecided UDP socket is
  * decided by its first datagram.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "sock/sock_priv.h"
+#include "sock/wait.h"
 
-enum { MMSG_MAX = 1024 };
+enum { MMSG_MAX = 1024, UNDECIDED_TURN_NS = 10000000 };
 
 static int iov_total(const struct iovec *iov, size_t n, size_t *out)
 {
@@ -40,12 +43,49 @@ static bool first_send(struct sock *s, int fd, const void *name, socklen_t len, 
 	return *rc == 0 && s->mode == SOCK_ACCEL;
 }
 
+/*
+ * A blocking receive on a UDP socket that is not decided yet: another thread may
+ * decide by sending, and then nothing comes to the kernel socket any more.  So
+ * sleep in short turns.  0: the stack's now; SOCK_PASS: the kernel's call can be
+ * made (it will not block, or has a time-out of its own to keep); -EINTR.
+ */
+static __cold ssize_t undecided_recv(struct sock *s, int fd, int flags)
+{
+	uint32_t count = stack_thread.sig_count, norestart = stack_thread.sig_norestart;
+	struct timeval tv = { 0, 0 };
+	socklen_t len = sizeof(tv);
+
+	if (s->mode != SOCK_UNDECIDED || s->type != SOCK_DGRAM || s->nonblock ||
+	    flags & (MSG_DONTWAIT | MSG_ERRQUEUE))
+		return SOCK_PASS;
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0 && (tv.tv_sec || tv.tv_usec))
+		return SOCK_PASS;
+	for (;;) {
+		struct timespec turn = { .tv_nsec = UNDECIDED_TURN_NS };
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int rc = sys_ppoll(&p, 1, &turn, NULL);
+
+		if (s->mode == SOCK_ACCEL)
+			return 0;
+		if (s->mode == SOCK_KERNEL || rc > 0)
+			return SOCK_PASS;
+		if (rc == -EINTR && wait_interrupted(&count, &norestart, false))
+			return -EINTR;
+		if (rc < 0 && rc != -EINTR)
+			return SOCK_PASS;
+	}
+}
+
 ssize_t sock_recv(struct sock *s, int fd, void *buf, size_t len, int flags)
 {
 	struct iovec iov = { buf, len };
+	ssize_t r;
 
-	if (unlikely(s->mode != SOCK_ACCEL))
-		return SOCK_PASS;
+	if (unlikely(s->mode != SOCK_ACCEL)) {
+		r = undecided_recv(s, fd, flags);
+		if (r < 0)
+			return r;
+	}
 	if (s->type == SOCK_STREAM)
 		return stream_recv(s, &iov, 1, len, flags);
 	return dgram_recv(s, fd, buf, len, flags);
@@ -67,8 +107,11 @@ ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 	size_t len;
 	ssize_t r;
 
-	if (unlikely(s->mode != SOCK_ACCEL))
-		return SOCK_PASS;
+	if (unlikely(s->mode != SOCK_ACCEL)) {
+		r = undecided_recv(s, fd, flags);
+		if (r < 0)
+			return r;
+	}
 	if (s->type == SOCK_DGRAM)
 		return dgram_recvmsg(s, fd, msg, flags);
 	r = iov_total(msg->msg_iov, msg->msg_iovlen, &len);
