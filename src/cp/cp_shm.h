@@ -33,7 +33,7 @@ struct cp_addr128 {
 };
 
 enum {
-	CP_LINK_UP       = 1u << 0,	/* IFF_UP and operational */
+	CP_LINK_UP       = 1u << 0,	/* IFF_UP; the carrier does not count, as in the kernel's routing */
 	CP_LINK_LOOPBACK = 1u << 1,
 	CP_LINK_VIRTUAL  = 1u << 2,	/* veth: partial checksums are valid */
 	CP_LINK_ETHER    = 1u << 3,	/* ARPHRD_ETHER */

@@ -88,7 +88,13 @@ static int one_link(struct ctld *ctl, const struct nlmsghdr *nlh, void *arg)
 		snprintf(l->name, sizeof(l->name), "%s", mnl_attr_get_str(tb[IFLA_IFNAME]));
 	if (tb[IFLA_ADDRESS] && mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]), 6);
-	if ((i->ifi_flags & IFF_UP) && (i->ifi_flags & IFF_RUNNING))
+	/*
+	 * IFF_UP alone, as the kernel's own routing: IFF_RUNNING follows the
+	 * carrier up to a second late (net/core/link_watch.c), and a route over
+	 * an interface without carrier is still used unless the administrator
+	 * set ignore_routes_with_linkdown.
+	 */
+	if (i->ifi_flags & IFF_UP)
 		l->flags |= CP_LINK_UP;
 	if (i->ifi_flags & IFF_LOOPBACK)
 		l->flags |= CP_LINK_LOOPBACK;

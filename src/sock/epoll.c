@@ -640,8 +640,6 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 	bool kernel_too = atomic_load(&e->n_kernel) != 0;
 	bool one = kernel_too && n_st == 1;	/* the thread's own set watches the kernel's */
 
-	epoll_set_wait_bits(e);
-	inner_wait_bits(e);
 	for (; n < n_st; n++) {
 		fds[n] = stack_sleep_prepare(sts[n], one ? epfd : -1, one ? e->cookie : 0);
 		if (fds[n] < 0) {
@@ -649,8 +647,11 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 			break;
 		}
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		epoll_set_wait_bits(e);
+		inner_wait_bits(e);
 		rc = look(e, ev, max, 0, true);
+	}
 	if (rc == 0)
 		rc = look_inner(e, ev, max);
 	if (rc == 0 && *sig != stack_thread.sig_count)

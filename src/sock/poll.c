@@ -180,7 +180,6 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 {
 	int fds[WAIT_MAX_STACKS], n = 0, rc = 0;
 
-	set_wait_bits(p);
 	for (; n < p->n_st; n++) {
 		fds[n] = stack_sleep_prepare(p->sts[n], -1, 0);
 		if (fds[n] < 0) {
@@ -189,6 +188,7 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 		}
 	}
 	if (rc == 0) {
+		set_wait_bits(p);
 		poll_stacks(p);
 		rc = scan_ours(p);
 	}

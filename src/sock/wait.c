@@ -4,7 +4,7 @@
  *
  * Spinning makes no system call but a look at the kernel's share of a merged
  * socket every EF_POLL_FAST_USEC.  Sleeping follows the order that loses no
- * wake-up: say what you wait for, announce the sleep, poll and look once more,
+ * wake-up: announce the sleep, say what you wait for, poll and look once more,
  * sleep.  Signals end a wait as signal(7) says: -EINTR unless every handler that
  * ran was installed with SA_RESTART and the call has no time-out.
  */
@@ -199,10 +199,10 @@ static int sleep_once(struct waiting *w)
 	struct stack *st = w->s->st;
 	int fd, rc;
 
-	atomic_fetch_or(&w->s->shm->wait_mask, stack_wait_bit(st));
 	fd = stack_sleep_prepare(st, w->kfd, w->s->cookie);
 	if (fd < 0)
 		return fd;
+	atomic_fetch_or(&w->s->shm->wait_mask, stack_wait_bit(st));
 	wait_poll(st);
 	rc = look(w);
 	if (rc == 0 && interrupted(w))

@@ -167,7 +167,7 @@ void stack_resolve(struct stack *st);
 
 struct stack_wait;			/* of one thread, one stack; made at first sleep */
 
-/* This thread's doorbell bit: put it into what you wait for, under the lock. */
+/* This thread's doorbell bit: after stack_sleep_prepare(), put it into what you wait for. */
 uint32_t stack_wait_bit(struct stack *st);
 
 /**
@@ -175,14 +175,15 @@ uint32_t stack_wait_bit(struct stack *st);
  * @kfd:    a kernel descriptor that shall end the sleep when it is readable (it
  *          is then told by an event with STACK_SLEEP_KERNEL), or -1
  * @cookie: names what @kfd refers to, since numbers are used again
- * Then poll the stack and look once more; then wait on the returned descriptor
+ * Then put stack_wait_bit() where you wait, poll the stack and look once more; then wait on the returned descriptor
  * (an epoll set: readable = look again), alone or in a poll() with more kernel
  * descriptors; then stack_sleep_done().  Negative: -errno.
  */
 #define STACK_SLEEP_KERNEL 1	/* epoll_data of @kfd; 0 for everything else */
 int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie);
 void stack_sleep_done(struct stack *st);
-/* Cap of a sleep in ns from now by the protocol's next timer, -1 none. The leader must honour it. */
+/* Cap of a sleep in ns from now, -1 none: by the protocol's next timer (the leader's), or 0 when
+ * this thread's own last look rang its doorbell. */
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);
 
 /* Does anybody sleep at one of these doorbells? */

@@ -8,10 +8,12 @@
  * leader, watches the AF_XDP sockets too and honours the protocol's next timer;
  * it hands the role on when it leaves.
  *
- * No wake-up is lost because of the order: the sleeper puts its bit into the
- * wait_mask of what it waits for (under the lock), announces itself
- * (stack_sleep_prepare), polls and looks once more, and only then sleeps.  A
- * waker makes ready under the lock, then looks who has announced himself.
+ * No wake-up is lost because of the order: the sleeper announces itself
+ * (stack_sleep_prepare), puts its bit into the wait_mask of what it waits for,
+ * polls and looks once more, and only then sleeps.  A waker makes ready and takes
+ * the bits out under the lock, then rings where somebody is announced.  So whoever
+ * takes a bit out is sure to ring its owner; were the bit put in before the
+ * announcement, an event that is not the owner's could take it out unheard.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -34,6 +36,7 @@ struct stack_wait {
 	uint64_t kcookie;	/* whose: numbers are used again */
 	bool leader;
 	bool announced;		/* counted in sleepers[slot] */
+	bool rung;		/* by this very thread since then: do not sleep */
 };
 
 static pthread_key_t exit_key;
@@ -182,6 +185,7 @@ int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie)
 	atomic_fetch_add(&st->shm->sleepers[w->slot], 1);
 	atomic_fetch_add(&st->shm->n_sleepers, 1);
 	w->announced = true;
+	w->rung = false;
 	w->leader = atomic_compare_exchange_strong(&st->shm->leader, &zero, stack_thread_tid());
 	return w->leader ? w->ep_leader : w->ep_plain;
 }
@@ -191,7 +195,11 @@ int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
 	struct stack_wait *w = wait_get(st);
 	uint64_t next;
 
-	if (!w || !w->leader)
+	if (!w)
+		return -1;
+	if (w->rung)
+		return 0;
+	if (!w->leader)
 		return -1;
 	if (stack_wants_resolve(st))
 		return (int64_t)NSEC_PER_MSEC;	/* a neighbour's answer comes by the table, silently */
@@ -240,13 +248,21 @@ void stack_sleep_done(struct stack *st)
 	}
 }
 
-/* This thread may have announced its own sleep, and be awake to take its last
- * look: it need not wake itself. */
+/*
+ * This thread may have announced its own sleep, and be awake to take its last
+ * look: it need not wake itself by a system call.  But the ring took its bit out of
+ * the wait_mask, for an event that may be another's (data, while it waits for
+ * room): a sleep now would hear nothing of the next one.
+ */
 static uint32_t own_sleepers(const struct stack *st, uint32_t slot)
 {
-	for (const struct stack_wait *w = stack_thread.wait; w; w = w->next)
-		if (w->st == st)
-			return w->announced && w->slot == slot;
+	for (struct stack_wait *w = stack_thread.wait; w; w = w->next)
+		if (w->st == st) {
+			if (!w->announced || w->slot != slot)
+				return 0;
+			w->rung = true;
+			return 1;
+		}
 	return 0;
 }
 

@@ -520,9 +520,7 @@ def out_of_endpoints(net, both):
 
 # ---- a bad wire ----------------------------------------------------------------------
 
-# Known to fail about every second time: the client's stack ends under it (its keeper is
-# gone while the process lives), so the stream stops.  FAULTS_ALL=1 runs it.
-@case(lossy=("0.01", "0.02", "0.01"), modes=("both",) if os.environ.get("FAULTS_ALL") else ())
+@case(lossy=("0.01", "0.02", "0.01"), modes=("both",))
 def lossy_wire(net, both):
     t = time.monotonic()
     n = 20 << 20

@@ -322,6 +322,28 @@ static void tables_follow_the_kernel(void **state)
 	assert_int_equal(cp_route(&t.cp, &far, NULL, 0, &f), -ENETUNREACH);
 }
 
+/* The kernel routes over an interface that is up and has no carrier; so do the tables. */
+static void a_link_without_carrier_has_routes(void **state)
+{
+	struct ipaddr dst = ip("10.87.0.2");
+	struct cp_fwd f = { 0 };
+	struct cp_link l = { 0 };
+	int i, rc = -1;
+
+	sh("ip link add pt-ctld-c type veth peer name pt-ctld-d");
+	sh("ip addr add 10.87.0.1/24 dev pt-ctld-c");
+	sh("ip link set pt-ctld-c up");
+	for (i = 0; i < 200 && rc; i++) {
+		ms(5);
+		rc = cp_route(&t.cp, &dst, NULL, 0, &f);
+	}
+	cp_link_find(&t.cp, "pt-ctld-c", &l);
+	sh("ip link del pt-ctld-c");
+	assert_int_equal(rc, 0);
+	assert_int_equal(f.ifindex, l.ifindex);
+	assert_true(l.flags & CP_LINK_UP);
+}
+
 static void neighbours_are_resolved_on_request(void **state)
 {
 	struct cp_neigh_req q = { .h = head(CP_REQ_NEIGH, sizeof(q), 0), .ifindex = t.if_a };
@@ -877,6 +899,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(starts_on_demand_without_a_trace_in_the_program),
 		cmocka_unit_test(tables_cannot_be_written_by_applications),
 		cmocka_unit_test(tables_follow_the_kernel),
+		cmocka_unit_test(a_link_without_carrier_has_routes),
 		cmocka_unit_test(neighbours_are_resolved_on_request),
 		cmocka_unit_test(opens_a_stack_and_its_queues),
 		cmocka_unit_test(filters_want_proof),

@@ -87,6 +87,27 @@ static void udp_first_send_decides_and_binds(void **state)
 	close(peer);
 }
 
+/* A thread's own last poll may take its bit out for an event that is not its own. */
+static void a_ring_by_oneself_is_not_slept_over(void **state)
+{
+	struct sockaddr_storage any;
+	struct ut u = ut_socket(AF_INET, SOCK_DGRAM);
+	struct stack *st;
+
+	assert_int_equal(sock_bind(u.s, u.fd, (struct sockaddr *)&any, mkaddr(&any, "0.0.0.0", 5010)), 0);
+	assert_accel(u);
+	st = u.s->st;
+	assert_true(stack_sleep_prepare(st, -1, 0) >= 0);
+	assert_int_not_equal(stack_sleep_cap(st, clock_ns()), 0);
+	stack_ring(st, stack_wait_bit(st));
+	assert_int_equal(stack_sleep_cap(st, clock_ns()), 0);
+	stack_sleep_done(st);
+	assert_true(stack_sleep_prepare(st, -1, 0) >= 0);
+	assert_int_not_equal(stack_sleep_cap(st, clock_ns()), 0);
+	stack_sleep_done(st);
+	ut_close(u);
+}
+
 static void udp_loopback_is_merged(void **state)
 {
 	struct sockaddr_storage any, lo;
@@ -936,6 +957,7 @@ int main(void)
 		cmocka_unit_test(udp_bound_socket_echoes),
 		cmocka_unit_test(udp_connected_socket_sends_and_receives),
 		cmocka_unit_test(udp_first_send_decides_and_binds),
+		cmocka_unit_test(a_ring_by_oneself_is_not_slept_over),
 		cmocka_unit_test(udp_loopback_is_merged),
 		cmocka_unit_test(udp_fragments_go_by_the_kernel),
 		cmocka_unit_test(udp_ancillary_data),
