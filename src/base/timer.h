@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct timer) == 24, "layout is shared");
 struct timer_wheel {
 	/* No timer fires before this time; 0 while `due` holds some,
 	 * UINT64_MAX when the wheel is empty.  May be too early after a
-	 * timer_del(), never too late. */
+	 * timer_del(), never too late.  The only word that is read without the lock. */
 	uint64_t next_ns;
 	uint64_t tick;			/* everything up to here has been sorted out */
 	uint64_t used[TIMER_LEVELS];	/* slots with timers in them */

@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -125,7 +127,11 @@ int nl_dump(struct ctld *ctl, uint16_t type, uint8_t family, nl_fn fn, void *arg
 	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	g = mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	/* The header of its own kind: the kernel logs what it finds left over. */
+	g = mnl_nlmsg_put_extra_header(nlh, type == RTM_GETLINK ? sizeof(struct ifinfomsg) :
+					    type == RTM_GETADDR ? sizeof(struct ifaddrmsg) :
+					    type == RTM_GETNEIGH ? sizeof(struct ndmsg) :
+					    type == RTM_GETRULE ? sizeof(struct fib_rule_hdr) : sizeof(struct rtmsg));
 	g->rtgen_family = family;
 	rc = converse(ctl, nlh, &w);
 	if (rc == 0 && w.interrupted)

@@ -127,6 +127,11 @@ static void enter(int sig, siginfo_t *info, void *context)
 	if (asleep) {
 		*asleep = (struct timespec){ 0, 0 };
 		stack_thread.sleep_ts = NULL;
+	} else if (stack_thread.sleep_bell) {
+		static const uint64_t one = 1;
+
+		(void)sys_write(stack_thread.sleep_bell - 1, &one, sizeof(one));
+		stack_thread.sleep_bell = 0;
 	}
 	if (fn)
 		fn(sig, info, context);

@@ -64,16 +64,20 @@ uint64_t wait_deadline(const struct timespec *timeout, uint64_t now)
 	return now + (uint64_t)timeout->tv_sec * NSEC_PER_SEC + (uint64_t)timeout->tv_nsec;
 }
 
-/* The system call of a sleep.  A handler zeroes *ts until the kernel has read it. */
-static int sleep_call(int one_fd, struct pollfd *fds, unsigned n, struct timespec *ts, bool *kernel)
+/* The system call of a sleep.  A handler zeroes *ts until the kernel has read it, or rings @bell. */
+static int sleep_call(int one_fd, struct pollfd *fds, unsigned n, struct timespec *ts, int bell, bool *kernel)
 {
 	struct epoll_event ev[3];
 	int rc;
 
-	stack_thread.sleep_ts = ts;
+	if (ts)
+		stack_thread.sleep_ts = ts;
+	else
+		stack_thread.sleep_bell = bell + 1;
 	__asm__ volatile("" ::: "memory");
 	rc = fds ? sys_ppoll(fds, n, ts, NULL) : sys_epoll_pwait2(one_fd, ev, ARRAY_SIZE(ev), ts, NULL);
 	stack_thread.sleep_ts = NULL;
+	stack_thread.sleep_bell = 0;
 	for (int i = 0; !fds && i < rc; i++)
 		*kernel |= ev[i].data.u64 == STACK_SLEEP_KERNEL;
 	return rc;
@@ -82,8 +86,9 @@ static int sleep_call(int one_fd, struct pollfd *fds, unsigned n, struct timespe
 int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pollfd *kfds, unsigned n_k,
 	       uint64_t deadline)
 {
-	struct timespec ts = { .tv_sec = 3600 * 24 * 365 };
+	struct timespec ts = { .tv_sec = 3600 * 24 * 365 }, *tp = &ts;
 	uint64_t now = clock_ns(), until = deadline;
+	int bell = n_st ? stack_sleep_bell(sts[0]) : -1;
 	struct pollfd small[WAIT_MAX_STACKS + 1];
 	struct pollfd *fds = NULL;
 	bool capped = false;
@@ -105,9 +110,11 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 
 		ts.tv_sec = (time_t)(left / NSEC_PER_SEC);
 		ts.tv_nsec = (long)(left % NSEC_PER_SEC);
+	} else if (bell >= 0) {
+		tp = NULL;
 	}
 	if (n_st == 1 && n_k == 0) {
-		rc = sleep_call(st_fds[0], NULL, 0, &ts, &kernel);
+		rc = sleep_call(st_fds[0], NULL, 0, tp, bell, &kernel);
 		/* Two edges at once, socket and doorbell, are one reason to look again. */
 		return rc < 0 ? rc : kernel ? 2 : rc || capped;
 	}
@@ -115,7 +122,7 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 	fds = n_k ? kfds : small;
 	for (int i = 0; i < n_st; i++)
 		fds[n_k + (unsigned)i] = (struct pollfd){ .fd = st_fds[i], .events = POLLIN };
-	rc = sleep_call(-1, fds, n_k + (unsigned)n_st, &ts, &kernel);
+	rc = sleep_call(-1, fds, n_k + (unsigned)n_st, tp, bell, &kernel);
 	if (rc <= 0)
 		return rc < 0 ? rc : capped;
 	for (int i = 0; i < n_st; i++)

@@ -185,6 +185,8 @@ void stack_sleep_done(struct stack *st);
 /* Cap of a sleep in ns from now, -1 none: by the protocol's next timer (the leader's), or 0 when
  * this thread's own last look rang its doorbell. */
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);
+/* The doorbell that ends this thread's sleep, for a signal handler; -1 none. */
+int stack_sleep_bell(struct stack *st);
 
 /* Does anybody sleep at one of these doorbells? */
 static inline bool stack_sleeping(const struct stack *st, uint32_t mask)

@@ -203,10 +203,19 @@ int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
 		return -1;
 	if (stack_wants_resolve(st))
 		return (int64_t)NSEC_PER_MSEC;	/* a neighbour's answer comes by the table, silently */
-	next = timer_next_ns(st->net.base, &st->net.shm->wheel);
+	/* Without the lock: not timer_next_ns().  Too early where a timer was
+	 * disarmed, which costs a look; never too late. */
+	next = __atomic_load_n(&st->net.shm->wheel.next_ns, __ATOMIC_RELAXED);
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now_ns ? (int64_t)(next - now_ns) : 0;
+}
+
+int stack_sleep_bell(struct stack *st)
+{
+	struct stack_wait *w = wait_get(st);
+
+	return w ? st->doorbell[w->slot] : -1;
 }
 
 void stack_forget_sleepers(struct stack *st, uint32_t slot)

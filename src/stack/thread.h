@@ -23,10 +23,12 @@ struct stack_thread {
 	volatile uint32_t sig_pending;	/* a handler was deferred */
 	volatile uint32_t sig_count;	/* handlers run so far in this thread: a waiting call compares */
 	volatile uint32_t sig_norestart; /* of those, how many were installed without SA_RESTART */
-	/* While asleep: the time-out that the kernel is about to read.  A handler
-	 * sets *sleep_ts to zero, so that a signal between the last look and
-	 * the system call is not slept over. */
+	/* While asleep, so that a signal between the last look and the system call is
+	 * not slept over: the time-out that the kernel is about to read, which a
+	 * handler sets to zero, or for a sleep without one this thread's doorbell + 1,
+	 * which it rings.  (A time-out that never comes would cost a timer.) */
 	struct timespec *volatile sleep_ts;
+	volatile int sleep_bell;
 	uint32_t spin;			/* per-thread spin switches (onload_thread_set_spin), 0: the process' */
 	void *wait;			/* struct stack_wait of stack_wait.c: this thread's epoll descriptors */
 };
