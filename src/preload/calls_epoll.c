@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "preload/fdtab.h"
 #include "preload/libc.h"
@@ -92,15 +93,63 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	return rc == SOCK_PASS ? libc.epoll_ctl(epfd, op, fd, ev) : (int)ret(rc);
 }
 
+/* Time left of *t since @start. */
+static void time_left(struct timespec *t, uint64_t start)
+{
+	uint64_t all = (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_nsec, gone = clock_ns() - start;
+
+	all = gone < all ? all - gone : 0;
+	*t = (struct timespec){ (time_t)(all / NSEC_PER_SEC), (long)(all % NSEC_PER_SEC) };
+}
+
+/* The kernel's wait, in libc since it is a cancellation point. SOCK_PASS: @t is what is left. */
+static int kernel_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max, struct timespec *t,
+		       const sigset_t *mask)
+{
+	uint64_t start = t ? clock_ns() : 0;
+	int rc, ms = -1;
+
+	if (!sock_epoll_enter_kernel(e))
+		return SOCK_PASS;
+	/* epoll_pwait2() is newer than epoll_pwait(): only where a part of a millisecond counts. */
+	if (t && (t->tv_nsec % 1000000 || t->tv_sec > 1000000))
+		rc = libc.epoll_pwait2(epfd, ev, max, t, mask);
+	else {
+		if (t)
+			ms = (int)(t->tv_sec * 1000 + t->tv_nsec / 1000000);
+		rc = libc.epoll_pwait(epfd, ev, max, ms, mask);
+	}
+	rc = sock_epoll_leave_kernel(e, ev, rc);
+	if (unlikely(rc == SOCK_PASS) && t)
+		time_left(t, start);
+	return rc;
+}
+
+/* @e: the set; its wait may sleep.  As libc's. */
+static int set_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max, const struct timespec *timeout,
+		    const sigset_t *mask)
+{
+	struct timespec t = timeout ? *timeout : (struct timespec){ 0 };
+	int rc;
+
+	for (;;) {
+		rc = sock_epoll_wait(e, epfd, ev, max, timeout ? &t : NULL, mask);
+		if (rc != SOCK_PASS)
+			return (int)ret(rc);
+		rc = kernel_wait(e, epfd, ev, max, timeout ? &t : NULL, mask);
+		if (rc != SOCK_PASS)
+			return rc;
+	}
+}
+
 EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int max, int ms, const sigset_t *mask)
 {
 	struct sock_epoll *e = fdtab_epoll(epfd);
 	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
-	int rc = SOCK_PASS;
 
-	if (e && max > 0)
-		rc = sock_epoll_wait(e, epfd, ev, max, ms < 0 ? NULL : &t, mask);
-	return rc == SOCK_PASS ? libc.epoll_pwait(epfd, ev, max, ms, mask) : (int)ret(rc);
+	if (!e || max <= 0)
+		return libc.epoll_pwait(epfd, ev, max, ms, mask);
+	return set_wait(e, epfd, ev, max, ms < 0 ? NULL : &t, mask);
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
@@ -114,9 +163,8 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int max, const struct 
 			const sigset_t *mask)
 {
 	struct sock_epoll *e = fdtab_epoll(epfd);
-	int rc = SOCK_PASS;
 
-	if (e && max > 0 && !(t && (t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= (long)NSEC_PER_SEC)))
-		rc = sock_epoll_wait(e, epfd, ev, max, t, mask);
-	return rc == SOCK_PASS ? libc.epoll_pwait2(epfd, ev, max, t, mask) : (int)ret(rc);
+	if (!e || max <= 0 || (t && (t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= (long)NSEC_PER_SEC)))
+		return libc.epoll_pwait2(epfd, ev, max, t, mask);
+	return set_wait(e, epfd, ev, max, t, mask);
 }

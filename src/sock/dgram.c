@@ -216,12 +216,13 @@ int dgram_recvmmsg(struct sock *s, int fd, struct mmsghdr *v, unsigned n, int fl
 	if (n > MMSG_MAX)
 		n = MMSG_MAX;
 	while (got < n) {
-		got += recv_batch(s, v + got, n - got, flags);
+		if (likely(s->mode == SOCK_ACCEL))
+			got += recv_batch(s, v + got, n - got, flags);
 		if (got == n || (got && flags & MSG_PEEK))
 			break;
 		if (got && wait_one)
 			flags |= MSG_DONTWAIT;
-		r = dgram_recvmsg(s, fd, &v[got].msg_hdr, flags);
+		r = sock_recvmsg(s, fd, &v[got].msg_hdr, flags);
 		if (r == SOCK_PASS)
 			r = sys_recvmsg(fd, &v[got].msg_hdr, flags);
 		if (r < 0)
@@ -237,7 +238,7 @@ int dgram_recvmmsg(struct sock *s, int fd, struct mmsghdr *v, unsigned n, int fl
 	}
 	if (!got)
 		return (int)r;
-	if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF) {
+	if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF && s->mode == SOCK_ACCEL) {
 		sock_lock(s->st);
 		if (sock_alive(s))
 			s->ep->so_error = (int32_t)-r;

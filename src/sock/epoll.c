@@ -15,11 +15,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "sock/epoll_int.h"
 #include "sock/wait.h"
 
-enum { EPOLL_ALWAYS = EPOLLERR | EPOLLHUP };
+enum { EPOLL_ALWAYS = EPOLLERR | EPOLLHUP, KICK_TURNS = 400 };
 enum { EPOLL_PRIVATE = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP };
 
 enum member_kind { MEMBER_NONE, MEMBER_KERNEL, MEMBER_UNDECIDED, MEMBER_OURS };
@@ -45,6 +46,7 @@ struct sock_epoll {
 	_Atomic int n_shares;
 	_Atomic uint32_t n_kernel;	/* members and shares in the kernel's set; may count closed ones */
 	_Atomic uint32_t n_inner;
+	_Atomic uint32_t in_kernel;	/* threads that sleep in the kernel's own epoll_wait() */
 	struct member *m;		/* open addressing by fd; power of two */
 	uint32_t size, used;
 	struct sock_epoll *next;	/* all sets of this process */
@@ -119,6 +121,26 @@ static struct member *member_add(struct sock_epoll *e, int fd)
 
 /* ---- the set's share in a stack ---------------------------------------------------- */
 
+/* Threads that went to sleep in the kernel while the set had no member of ours do not
+ * hear of one.  A descriptor that is always readable joins the kernel's set until all have left. */
+static __cold void kick(struct sock_epoll *e, int epfd)
+{
+	static const struct timespec pause = { .tv_nsec = 50000 };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uintptr_t)e };
+	int fd;
+
+	if (!atomic_load(&e->in_kernel))
+		return;
+	fd = (int)sys2(SYS_eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return;
+	/* A thread that was cancelled in its wait never leaves: not for ever. */
+	if (sys_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) == 0)
+		for (int i = 0; i < KICK_TURNS && atomic_load(&e->in_kernel); i++)
+			sys2(SYS_nanosleep, &pause, NULL);
+	sys_close(fd);
+}
+
 static int share_get(struct sock_epoll *e, struct stack *st)
 {
 	int n = atomic_load(&e->n_shares);
@@ -136,8 +158,10 @@ static int share_get(struct sock_epoll *e, struct stack *st)
 		return -ENOMEM;
 	e->share[n].st = st;
 	e->share[n].set = set;
-	/* Release: a waiter that sees the number sees the entry. */
-	atomic_store_explicit(&e->n_shares, n + 1, memory_order_release);
+	/* A waiter that sees the number sees the entry; one that does not is seen here. */
+	atomic_store(&e->n_shares, n + 1);
+	if (n == 0)
+		kick(e, e->epfd_hint);
 	return n;
 }
 
@@ -538,6 +562,17 @@ static int look_inner(struct sock_epoll *e, struct epoll_event *ev, int max)
 	return n;
 }
 
+/* kick()'s event is nobody's. */
+static int drop_kick(const struct sock_epoll *e, struct epoll_event *ev, int n)
+{
+	int left = 0;
+
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.u64 != (uintptr_t)e)
+			ev[left++] = ev[i];
+	return left;
+}
+
 static int look_kernel(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max)
 {
 	struct timespec zero = { 0, 0 };
@@ -546,7 +581,7 @@ static int look_kernel(struct sock_epoll *e, int epfd, struct epoll_event *ev, i
 	if (!max || !atomic_load_explicit(&e->n_kernel, memory_order_relaxed))
 		return 0;
 	rc = sys_epoll_pwait2(epfd, ev, max, &zero, NULL);
-	return rc == -EINTR ? 0 : rc;
+	return rc < 0 ? (rc == -EINTR ? 0 : rc) : drop_kick(e, ev, rc);
 }
 
 /* The kernel's and the nested sets' members behind n of our own. */
@@ -752,6 +787,24 @@ int sock_epoll_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int 
 	rc = wait_block(e, epfd, ev, max, timeout, mask.sig);
 	wait_mask_leave(&mask);
 	return rc;
+}
+
+bool sock_epoll_enter_kernel(struct sock_epoll *e)
+{
+	atomic_fetch_add(&e->in_kernel, 1);
+	if (likely(!atomic_load(&e->n_shares) && !atomic_load(&e->n_inner)))
+		return true;
+	atomic_fetch_sub(&e->in_kernel, 1);
+	return false;
+}
+
+int sock_epoll_leave_kernel(struct sock_epoll *e, struct epoll_event *ev, int n)
+{
+	atomic_fetch_sub(&e->in_kernel, 1);
+	if (likely(!atomic_load_explicit(&e->n_shares, memory_order_relaxed)) || n <= 0)
+		return n;
+	n = drop_kick(e, ev, n);
+	return n ? n : SOCK_PASS;
 }
 
 bool sock_epoll_ready(struct sock_epoll *e)

@@ -13,7 +13,7 @@
 #include "sock/epoll_int.h"
 #include "sock/wait.h"
 
-enum { SMALL_SET = 32, CLOCK_EVERY = 8 };
+enum { SMALL_SET = 32, CLOCK_EVERY = 8, UNDECIDED_TURN_NS = 10000000 };
 
 struct polling {
 	struct pollfd *fds;
@@ -25,6 +25,7 @@ struct polling {
 	struct stack *sts[WAIT_MAX_STACKS];
 	int n_st;
 	bool merged;			/* some of k are shares of accelerated sockets */
+	unsigned undecided;		/* UDP sockets that another thread may yet decide */
 };
 
 static bool ours(const struct sock_pollee *w)
@@ -49,8 +50,17 @@ static void add_kernel(struct polling *p, nfds_t i, int fd, short events)
 	p->k_of[p->n_k++] = i;
 }
 
+static bool undecided(const struct sock_pollee *w)
+{
+	return w->s && w->s->mode == SOCK_UNDECIDED && w->s->type == SOCK_DGRAM && wait_others();
+}
+
 static int sort_out(struct polling *p)
 {
+	p->n_k = 0;
+	p->n_st = 0;
+	p->merged = false;
+	p->undecided = 0;
 	for (nfds_t i = 0; i < p->n; i++) {
 		short events;
 		int rc = 0;
@@ -71,6 +81,7 @@ static int sort_out(struct polling *p)
 				rc = add_stack(p, st);
 			add_kernel(p, i, p->fds[i].fd, p->fds[i].events);
 		} else {
+			p->undecided += undecided(&p->who[i]);
 			add_kernel(p, i, p->fds[i].fd, p->fds[i].events);
 		}
 		if (rc < 0)
@@ -145,6 +156,18 @@ static void poll_stacks(struct polling *p)
 		wait_poll(p->sts[i]);
 }
 
+/* A socket was decided since sort_out(). */
+static bool decided(const struct polling *p)
+{
+	unsigned n = 0;
+
+	if (likely(!p->undecided))
+		return false;
+	for (nfds_t i = 0; i < p->n; i++)
+		n += p->fds[i].fd >= 0 && undecided(&p->who[i]);
+	return n != p->undecided;
+}
+
 /* > 0 ready, 0 timed out, -EAGAIN spun long enough, -errno. */
 static int spin(struct polling *p, uint64_t deadline, uint64_t spin_ns, const uint32_t *sig)
 {
@@ -169,11 +192,26 @@ static int spin(struct polling *p, uint64_t deadline, uint64_t spin_ns, const ui
 				return rc;
 			kernel_next = now + every;
 		}
+		if (unlikely(decided(p)))
+			return -ESTALE;
 		if (deadline && now >= deadline)
 			return 0;
 		if (now - start >= spin_ns)
 			return -EAGAIN;
 	}
+}
+
+/* What another thread decides wakes nobody who sleeps on the kernel socket: in short turns. */
+static int sleep_turns(struct polling *p, const int *fds, uint64_t deadline)
+{
+	uint64_t turn;
+	int rc;
+
+	if (likely(!p->undecided))
+		return wait_sleep(p->sts, fds, p->n_st, p->k, p->n_k, deadline);
+	turn = clock_ns() + UNDECIDED_TURN_NS;
+	rc = wait_sleep(p->sts, fds, p->n_st, p->k, p->n_k, deadline && deadline < turn ? deadline : turn);
+	return rc == 0 && (!deadline || clock_ns() < deadline) ? 1 : rc;
 }
 
 static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
@@ -197,7 +235,7 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 	else if (rc == 0 && *sig != stack_thread.sig_count)
 		rc = -EINTR;
 	else if (rc == 0) {
-		rc = wait_sleep(p->sts, fds, p->n_st, p->k, p->n_k, deadline);
+		rc = sleep_turns(p, fds, deadline);
 		if (rc > 1)
 			rc = merge_kernel(p);
 		else if (rc == 1)
@@ -236,9 +274,9 @@ static int poll_now(struct polling *p)
 	return p->n_k && kernel_due() ? ask_kernel(p, rc) : rc;
 }
 
-static int poll_block(struct polling *p, const struct timespec *timeout, uint64_t spin_ns, uint32_t sig)
+/* -ESTALE: sort_out() again. */
+static int poll_block(struct polling *p, uint64_t deadline, uint64_t spin_ns, uint32_t sig)
 {
-	uint64_t deadline = wait_deadline(timeout, clock_ns());
 	int rc = poll_now(p);
 
 	if (rc == 0 && sig != stack_thread.sig_count)
@@ -249,6 +287,8 @@ static int poll_block(struct polling *p, const struct timespec *timeout, uint64_
 	while (rc == -EAGAIN) {
 		rc = sleep_once(p, deadline, &sig);
 		if (rc == -EAGAIN) {
+			if (unlikely(decided(p)))
+				return -ESTALE;
 			poll_stacks(p);
 			rc = scan_ours(p);
 			if (rc > 0)
@@ -269,6 +309,7 @@ int sock_poll(struct pollfd *fds, const struct sock_pollee *who, nfds_t n, const
 	struct pollfd small[SMALL_SET + WAIT_MAX_STACKS];
 	nfds_t small_of[SMALL_SET];
 	struct polling p = { .fds = fds, .who = who, .n = n, .k = small, .k_of = small_of };
+	uint64_t deadline = wait_deadline(timeout, clock_ns());
 	struct wait_mask mask;
 	void *big = NULL;
 	int rc;
@@ -281,11 +322,13 @@ int sock_poll(struct pollfd *fds, const struct sock_pollee *who, nfds_t n, const
 		p.k_of = (nfds_t *)(p.k + n + WAIT_MAX_STACKS);
 	}
 	rc = sort_out(&p);
-	if (rc == 0 && p.n_st == 0) {
+	if (rc == 0 && p.n_st == 0 && (!p.undecided || deadline == 1)) {
 		rc = SOCK_PASS;
 	} else if (rc == 0) {
 		wait_mask_enter(&mask, sigmask);
-		rc = poll_block(&p, timeout, wait_spin_ns(spin_kind), mask.sig);
+		do
+			rc = poll_block(&p, deadline, wait_spin_ns(spin_kind), mask.sig);
+		while (rc == -ESTALE && (rc = sort_out(&p)) == 0);
 		wait_mask_leave(&mask);
 	}
 	free(big);

@@ -187,6 +187,11 @@ int sock_epoll_ctl(struct sock_epoll *e, int epfd, int op, int fd, struct sock *
 		   struct epoll_event *ev);
 int sock_epoll_wait(struct sock_epoll *e, int epfd, struct epoll_event *ev, int max,
 		    const struct timespec *timeout, const sigset_t *sigmask);
+/* Around the kernel's own wait, which the caller makes after SOCK_PASS and which may sleep: a first
+ * member of ours that another thread adds wakes it.  False: there is one now, call sock_epoll_wait() again.
+ * _leave() returns what remains of @n events, or SOCK_PASS: wait again, for what is left of the time. */
+bool sock_epoll_enter_kernel(struct sock_epoll *e);
+int sock_epoll_leave_kernel(struct sock_epoll *e, struct epoll_event *ev, int n);
 /* Is anything ready (nested epoll, poll on an epoll descriptor)? */
 bool sock_epoll_ready(struct sock_epoll *e);
 /* An undecided socket became accelerated: move its memberships.  Called by the deciding call, no lock held. */

@@ -45,35 +45,46 @@ static bool first_send(struct sock *s, int fd, const void *name, socklen_t len, 
 
 /*
  * A blocking receive on a UDP socket that is not decided yet: another thread may
- * decide by sending, and then nothing comes to the kernel socket any more.  So
- * sleep in short turns.  0: the stack's now; SOCK_PASS: the kernel's call can be
- * made (it will not block, or has a time-out of its own to keep); -EINTR.
+ * decide, and then nothing comes to the kernel socket any more.  So sleep in short
+ * turns, and never inside the kernel's receive: of several threads one gets the datagram.
+ * True: *@rc is what the call returns; false: the socket is the stack's now.
  */
-static __cold ssize_t undecided_recv(struct sock *s, int fd, int flags)
+static __cold bool undecided_recv(struct sock *s, int fd, struct msghdr *msg, int flags, ssize_t *rc)
 {
 	uint32_t count = stack_thread.sig_count, norestart = stack_thread.sig_norestart;
 	struct timeval tv = { 0, 0 };
 	socklen_t len = sizeof(tv);
+	uint64_t deadline = 0, now;
 
-	if (s->mode != SOCK_UNDECIDED || s->type != SOCK_DGRAM || s->nonblock ||
-	    flags & (MSG_DONTWAIT | MSG_ERRQUEUE))
-		return SOCK_PASS;
-	if (sys_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0 && (tv.tv_sec || tv.tv_usec))
-		return SOCK_PASS;
+	*rc = SOCK_PASS;
+	if (s->mode != SOCK_UNDECIDED || s->type != SOCK_DGRAM || s->nonblock || flags & (MSG_DONTWAIT | MSG_ERRQUEUE) ||
+	    !wait_others())
+		return s->mode != SOCK_ACCEL;
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0)
+		deadline = sock_deadline((uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * NSEC_PER_USEC);
 	for (;;) {
 		struct timespec turn = { .tv_nsec = UNDECIDED_TURN_NS };
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int rc = sys_ppoll(&p, 1, &turn, NULL);
+		int n;
 
-		if (s->mode == SOCK_ACCEL)
-			return 0;
-		if (s->mode == SOCK_KERNEL || rc > 0)
-			return SOCK_PASS;
-		if (rc == -EINTR && wait_interrupted(&count, &norestart, false))
-			return -EINTR;
-		if (rc < 0 && rc != -EINTR)
-			return SOCK_PASS;
+		*rc = sys_recvmsg(fd, msg, flags | MSG_DONTWAIT);
+		if (*rc != -EAGAIN || s->mode != SOCK_UNDECIDED)
+			break;
+		now = deadline ? clock_ns() : 0;
+		if (deadline && now >= deadline)
+			return true;
+		if (deadline && deadline - now < UNDECIDED_TURN_NS)
+			turn.tv_nsec = (long)(deadline - now);
+		n = sys_ppoll(&p, 1, &turn, NULL);
+		if (n == -EINTR && wait_interrupted(&count, &norestart, deadline != 0)) {
+			*rc = n;
+			return true;
+		}
 	}
+	if (*rc != -EAGAIN)
+		return true;
+	*rc = SOCK_PASS;
+	return s->mode != SOCK_ACCEL;
 }
 
 ssize_t sock_recv(struct sock *s, int fd, void *buf, size_t len, int flags)
@@ -82,8 +93,9 @@ ssize_t sock_recv(struct sock *s, int fd, void *buf, size_t len, int flags)
 	ssize_t r;
 
 	if (unlikely(s->mode != SOCK_ACCEL)) {
-		r = undecided_recv(s, fd, flags);
-		if (r < 0)
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+		if (undecided_recv(s, fd, &msg, flags, &r))
 			return r;
 	}
 	if (s->type == SOCK_STREAM)
@@ -107,11 +119,8 @@ ssize_t sock_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 	size_t len;
 	ssize_t r;
 
-	if (unlikely(s->mode != SOCK_ACCEL)) {
-		r = undecided_recv(s, fd, flags);
-		if (r < 0)
-			return r;
-	}
+	if (unlikely(s->mode != SOCK_ACCEL) && undecided_recv(s, fd, msg, flags, &r))
+		return r;
 	if (s->type == SOCK_DGRAM)
 		return dgram_recvmsg(s, fd, msg, flags);
 	r = iov_total(msg->msg_iov, msg->msg_iovlen, &len);
@@ -146,7 +155,7 @@ int sock_recvmmsg(struct sock *s, int fd, struct mmsghdr *v, unsigned n, int fla
 	unsigned got = 0;
 	ssize_t r = 0;
 
-	if (s->mode != SOCK_ACCEL)
+	if (s->mode == SOCK_KERNEL || (s->mode == SOCK_UNDECIDED && (s->type != SOCK_DGRAM || s->nonblock)))
 		return SOCK_PASS;
 	if (s->type == SOCK_DGRAM)
 		return dgram_recvmmsg(s, fd, v, n, flags, timeout);

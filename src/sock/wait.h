@@ -9,6 +9,15 @@
 #include "base/sys.h"
 #include "sock/sock.h"
 
+/* glibc's, since 2.32; where it is missing there may be threads. */
+extern char __libc_single_threaded __attribute__((weak));
+
+/* May another thread change what this one waits for? */
+static inline bool wait_others(void)
+{
+	return !&__libc_single_threaded || !__libc_single_threaded;
+}
+
 /* How long this call may spin: 0 not at all, UINT64_MAX without end. */
 uint64_t wait_spin_ns(enum sock_spin spin);
 
