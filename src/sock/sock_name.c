@@ -24,6 +24,45 @@ static int bind_conn(const struct sock *s, const struct sockaddr *addr, socklen_
 	return -EINVAL;
 }
 
+static bool same_name(const struct ep *ep, const struct addr *a, uint32_t ep_flags)
+{
+	if (ep->kind != EP_TCP_CONN || !(ep->flags & EP_F_HASHED) || ep->flow.lport.be != a->port.be)
+		return false;
+	if (!ipaddr_is_any(&a->ip))
+		return ipaddr_eq(&ep->flow.laddr, &a->ip);
+	if (ipaddr_is4(&ep->flow.laddr))
+		return !(ep_flags & EP_F_V6ONLY);
+	/* To the kernel a socket that may take IPv4 does, whatever its address. */
+	return !(ep_flags & EP_F_V4) || !(ep->flags & EP_F_V6ONLY);
+}
+
+/* The kernel knows nothing of our connections that have ended (TIME_WAIT and the like) and of
+ * accepted ones, whose names it would refuse (inet_csk_bind_conflict()).  With SO_REUSEADDR or
+ * SO_REUSEPORT, which only matter when the connection has it too, it is taken that it has. */
+static bool name_taken(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	enum { BATCH = 256 };
+	enum sock_reason why;
+	struct stack *st;
+	struct addr a, own;
+	uint32_t ep_flags;
+	bool taken = false;
+
+	if (!addr_from_user(&a, s->family, addr, len) || addr->sa_family != s->family || !a.port.be ||
+	    ipaddr_is_loopback(&a.ip) || conf_reuse(s, fd, &ep_flags))
+		return false;
+	if (proc_stack(&st, &why) < 0)
+		return false;
+	for (uint32_t i = 0; i < st->net.n_eps && !taken;) {
+		stack_lock(st);
+		for (uint32_t end = i + BATCH; i < end && i < st->net.n_eps && !taken; i++)
+			taken = same_name(ep_get(&st->net, i), &a, ep_flags);
+		stack_unlock(st);
+	}
+	/* A second bind() is another error. */
+	return taken && addr_kernel_local(fd, s->family, &own) == 0 && !own.port.be;
+}
+
 int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int rc;
@@ -32,6 +71,8 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 		return bind_conn(s, addr, len);
 	if (s->mode != SOCK_UNDECIDED)
 		return SOCK_PASS;
+	if (s->type == SOCK_STREAM && name_taken(s, fd, addr, len))
+		return -EADDRINUSE;
 	rc = sys_bind(fd, addr, len);
 	if (rc < 0 || s->type == SOCK_STREAM)
 		return rc;

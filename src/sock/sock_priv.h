@@ -178,6 +178,8 @@ struct sock_conf {
 	TCP_F_RCVBUF_LOCKED | TCP_F_SNDBUF_LOCKED | TCP_F_OOBINLINE)
 
 void conf_read(const struct sock *s, int fd, const struct cp *cp, struct sock_conf *cf);
+/* Does the socket share its name (SO_REUSEADDR, SO_REUSEPORT)?  And which families it takes. */
+bool conf_reuse(const struct sock *s, int fd, uint32_t *ep_flags);
 /* Lock held. */
 void conf_to_shm(const struct sock_conf *cf, struct sock_shm *sh);
 void conf_to_conn(struct net *net, const struct sock_conf *cf, struct tcp_conn *c);

@@ -283,6 +283,14 @@ void conf_read(const struct sock *s, int fd, const struct cp *cp, struct sock_co
 		read_dgram(s, fd, cp, cf);
 }
 
+bool conf_reuse(const struct sock *s, int fd, uint32_t *ep_flags)
+{
+	*ep_flags = flag_if(s->family == AF_INET, EP_F_V4);
+	if (s->family == AF_INET6)
+		*ep_flags |= flag_if(get_int(fd, B_V6ONLY, 0), EP_F_V6ONLY);
+	return opt_int(s, fd, B_REUSEADDR, 0) || opt_int(s, fd, B_REUSEPORT, 0);
+}
+
 /* ---- into the arena ------------------------------------------------------------------- */
 
 void conf_to_shm(const struct sock_conf *cf, struct sock_shm *sh)
