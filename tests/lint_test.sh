@@ -4,8 +4,8 @@
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-mkdir -p "$tmp/scripts" "$tmp/src/wire" "$tmp/src/tcp" "$tmp/src/tools"
-cp "$POSTERN_SRC/scripts/check-layers" "$POSTERN_SRC/scripts/check-shm" "$tmp/scripts/"
+mkdir -p "$tmp/scripts" "$tmp/src/base" "$tmp/src/wire" "$tmp/src/tcp" "$tmp/src/tools"
+cp "$POSTERN_SRC/scripts/check-layers" "$POSTERN_SRC/scripts/check-shm" "$POSTERN_SRC/scripts/check-opts" "$tmp/scripts/"
 
 expect() { # what, status, command...
 	what=$1 want=$2
@@ -39,3 +39,11 @@ grep -q 'src/wire/bad_shm.h:3: pointer' "$tmp/out"
 
 printf 'struct bad {\n\tstruct {\n\t\tlong n;\n\t} in;\n};\n' > "$tmp/src/wire/bad_shm.h"
 expect "type without fixed width" 1 "$tmp/scripts/check-shm"
+
+printf 'OPT_INT(ONE, one, 0, 0, 1, "", WORKS,\n\t"x")\nOPT_BOOL(TWO, two, 0, NOEFFECT, "x")\n' > "$tmp/src/base/opt_def.h"
+echo 'int f(void) { return o->one; }' > "$tmp/src/wire/o.c"
+expect "options as the table says" 0 "$tmp/scripts/check-opts"
+echo 'int f(void) { return opts->two; }' > "$tmp/src/wire/o.c"
+expect "options not as the table says" 1 "$tmp/scripts/check-opts"
+grep -q 'EF_ONE: marked WORKS' "$tmp/out"
+grep -q 'EF_TWO: marked NOEFFECT' "$tmp/out"

@@ -74,15 +74,16 @@ OPT_INT(DEFER_WORK_LIMIT, defer_work_limit, 32, 0, INT32_MAX, "", NOEFFECT,
 	"block for the lock")
 
 OPT_GROUP(POLL, "select / poll / epoll")
-OPT_BOOL(UL_SELECT, ul_select, 1, WORKS,
-	"handle select() at user level")
-OPT_BOOL(UL_POLL, ul_poll, 1, WORKS,
-	"handle poll() (and pselect/ppoll) at user level")
-OPT_BOOL(SELECT_FAST, select_fast, 1, NOEFFECT,
-	"select() may return as soon as an accelerated fd is ready, without asking the "
-	"kernel about the rest")
-OPT_BOOL(POLL_FAST, poll_fast, 1, NOEFFECT,
-	"same for poll()")
+OPT_BOOL(UL_SELECT, ul_select, 1, NOEFFECT,
+	"handle select() at user level (always on)")
+OPT_BOOL(UL_POLL, ul_poll, 1, NOEFFECT,
+	"handle poll() (and pselect/ppoll) at user level (always on)")
+OPT_BOOL(SELECT_FAST, select_fast, 1, WORKS,
+	"a select() that spins returns as soon as an accelerated fd is ready, without "
+	"asking the kernel about the rest")
+OPT_BOOL(POLL_FAST, poll_fast, 1, WORKS,
+	"same for poll(); and epoll_wait() with accelerated members ready asks the kernel "
+	"about the others every EF_POLL_FAST_USEC only")
 OPT_INT(UL_EPOLL, ul_epoll, 1, 0, 3, "", WORKS,
 	"epoll: 0 kernel, 1 to 3 user level")
 OPT_BOOL(EPOLL_CTL_FAST, epoll_ctl_fast, 1, NOEFFECT,
@@ -116,7 +117,7 @@ OPT_BOOL(FDS_MT_SAFE, fds_mt_safe, 1, NOEFFECT,
 	"atomic ref-counting")
 OPT_INT(ONLOAD_FD_BASE, onload_fd_base, 4, 0, INT32_MAX, "", NOEFFECT,
 	"try to keep internal fds at or above this number")
-OPT_STR(SIGNALS_NOPOSTPONE, signals_nopostpone, "4,7,8,11,27", 128, NOEFFECT,
+OPT_STR(SIGNALS_NOPOSTPONE, signals_nopostpone, "4,7,8,11,27", 128, WORKS,
 	"signals whose handlers run immediately even inside the library (comma list of "
 	"numbers)")
 OPT_BOOL(SA_ONSTACK_INTERCEPT, sa_onstack_intercept, 0, NOEFFECT,
@@ -222,14 +223,14 @@ OPT_GROUP(UDP, "UDP and multicast")
 OPT_BOOL(MCAST_RECV, mcast_recv, 1, WORKS,
 	"accelerate multicast receive")
 OPT_INT(MCAST_SEND, mcast_send, 0, 0, 3, "", WORKS,
-	"multicast is looped back to: 0 nobody, 1 the same stack, 2 other stacks, 3 "
-	"both")
+	"multicast is looped back to: 0, when set, nobody (sent without looking for members "
+	"on this host); 1 to 3 as IP_MULTICAST_LOOP says")
 OPT_BOOL(MCAST_RECV_HW_LOOP, mcast_recv_hw_loop, 1, NOEFFECT,
 	"accept multicast looped back by the adapter from other stacks")
 OPT_BOOL(FORCE_SEND_MULTICAST, force_send_multicast, 1, NOEFFECT,
 	"accelerate multicast sends even with IP_MULTICAST_LOOP on (kills loopback to "
 	"non-sharing local receivers)")
-OPT_BOOL(MULTICAST_LOOP_OFF, multicast_loop_off, 1, NOEFFECT,
+OPT_BOOL(MULTICAST_LOOP_OFF, multicast_loop_off, 1, WORKS,
 	"deprecated alias: 0 => EF_MCAST_SEND=1")
 OPT_INT(MCAST_JOIN_HANDOVER, mcast_join_handover, 0, 0, 2, "", NOEFFECT,
 	"join on a non-accelerated interface: 0 keep, 1 hand over; 2 always hand over "
@@ -241,7 +242,7 @@ OPT_BOOL(UDP_SEND_UNLOCKED, udp_send_unlocked, 1, NOEFFECT,
 	"UDP send without the stack lock for concurrency")
 OPT_INT(UDP_SEND_UNLOCK_THRESH, udp_send_unlock_thresh, 1500, 0, INT32_MAX, "bytes", NOEFFECT,
 	"below this size take the stack lock early")
-OPT_INT(UDP_SNDBUF, udp_sndbuf, 0, 0, INT32_MAX, "bytes", WORKS,
+OPT_INT(UDP_SNDBUF, udp_sndbuf, 0, 0, INT32_MAX, "bytes", NOEFFECT,
 	"override SO_SNDBUF for UDP (real size doubled)")
 OPT_INT(UDP_RCVBUF, udp_rcvbuf, 0, 0, INT32_MAX, "bytes", WORKS,
 	"override SO_RCVBUF for UDP (real size doubled)")
@@ -267,7 +268,7 @@ OPT_INT(PREFAULT_PACKETS, prefault_packets, 1, 0, 16777216, "packets", NOEFFECT,
 	"touch/mmap this many extra buffers at creation")
 OPT_INT(FREE_PACKETS_LOW_WATERMARK, free_packets_low_watermark, 0, 0, 16777216, "packets", NOEFFECT,
 	"keep at least this many buffers free at run time")
-OPT_INT(USE_HUGE_PAGES, use_huge_pages, 1, 0, 2, "", WORKS,
+OPT_INT(USE_HUGE_PAGES, use_huge_pages, 1, 0, 2, "", NOEFFECT,
 	"huge pages for the stack: 0 no, 1 try, 2 require")
 OPT_INT(COMPOUND_PAGES_MODE, compound_pages_mode, 0, 0, 2, "", NOEFFECT,
 	"debug: kernel page allocation style")
@@ -397,7 +398,7 @@ OPT_INT(ACCEPTQ_MIN_BACKLOG, acceptq_min_backlog, 1, 0, INT32_MAX, "connections"
 	"minimum listen() backlog")
 OPT_INT(ACCEPTQ_MAX_BACKLOG, acceptq_max_backlog, 4096, 0, INT32_MAX, "connections", NOEFFECT,
 	"maximum listen() backlog")
-OPT_INT(TCP_BACKLOG_MAX, tcp_backlog_max, 256, 1, INT32_MAX, "connections", WORKS,
+OPT_INT(TCP_BACKLOG_MAX, tcp_backlog_max, 256, 1, INT32_MAX, "connections", NOEFFECT,
 	"half-open connections per listener")
 OPT_INT(TCP_SYNRECV_MAX, tcp_synrecv_max, 1024, 1, INT32_MAX, "connections", NOEFFECT,
 	"half-open connections per stack")
@@ -470,7 +471,7 @@ OPT_INT(RFC_RTO_MAX, rfc_rto_max, 120000, 1, 120000, "ms", WORKS,
 	"maximum RTO")
 OPT_INT(RETRANSMIT_THRESHOLD, retransmit_threshold, 15, 0, 255, "retries", WORKS,
 	"RTOs before abort")
-OPT_INT(RETRANSMIT_THRESHOLD_ORPHAN, retransmit_threshold_orphan, 8, 0, 255, "retries", NOEFFECT,
+OPT_INT(RETRANSMIT_THRESHOLD_ORPHAN, retransmit_threshold_orphan, 8, 0, 255, "retries", WORKS,
 	"same for orphaned connections")
 OPT_INT(RETRANSMIT_THRESHOLD_SYN, retransmit_threshold_syn, 4, 0, 127, "retries", WORKS,
 	"SYN retries")
@@ -504,7 +505,7 @@ OPT_GROUP(LOG, "Logging and debug")
 OPT_STR(LOG, log, "banner,resource_warnings,config_warnings,usage_warnings", 128, WORKS,
 	"classes of messages: banner, resource_warnings, config_warnings, "
 	"usage_warnings, conn_drop, more_config_warnings; a leading - removes one")
-OPT_HEX(UNIX_LOG, unix_log, 0x3, UINT32_MAX, WORKS,
+OPT_HEX(UNIX_LOG, unix_log, 0x3, UINT32_MAX, NOEFFECT,
 	"bit mask of library trace classes")
 OPT_INT(LOG_VIA_IOCTL, log_via_ioctl, -1, -1, 1, "", NOEFFECT,
 	"1 system log, 0 standard error, -1 decided by what standard error is")

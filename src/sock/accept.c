@@ -17,10 +17,13 @@ static struct tcp_conn *take(struct sock *l, struct sock *s, int fd, const struc
 {
 	struct stack *st = l->st;
 	struct tcp_conn *c = tcp_accept(&st->net, tcp_listener(l->ep));
+	uint32_t keep;
 
 	if (!c)
 		return NULL;
+	keep = c->ep.flags & EP_F_V6ONLY;	/* as the listener's name: the new kernel socket has none */
 	sock_shm_start(st, &c->ep, s, s->cookie, cf, SOCK_SF_ACCEPTED);
+	c->ep.flags |= keep;
 	return c;
 }
 

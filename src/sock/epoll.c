@@ -707,15 +707,8 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 static bool kernel_due(int32_t every_usec)
 {
 	static __thread uint64_t next __attribute__((tls_model("initial-exec")));
-	uint64_t now;
 
-	if (!every_usec)
-		return true;
-	now = clock_ns();
-	if (now < next)
-		return false;
-	next = now + (uint64_t)every_usec * NSEC_PER_USEC;
-	return true;
+	return wait_due(&next, every_usec);
 }
 
 /* The first look of a wait: is the kernel to be asked, @n of ours being ready? */

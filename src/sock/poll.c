@@ -4,8 +4,9 @@
  *
  * Accelerated entries are asked without a system call; the kernel is asked
  * about the others, and about the kernel's share of merged sockets.  While
- * spinning that happens every EF_POLL_FAST_USEC.  A poll() with time-out 0 asks the
- * kernel each time, unless the user chose spinning: then EF_POLL_NONBLOCK_FAST_USEC rules.
+ * spinning that happens every EF_POLL_FAST_USEC, and with EF_POLL_FAST not at all where
+ * one of ours is ready.  A poll() with time-out 0 asks the kernel each time, unless
+ * the user chose spinning: then EF_POLL_NONBLOCK_FAST_USEC rules.  EF_SELECT_ for select().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct polling {
 	unsigned n_k;
 	struct stack *sts[WAIT_MAX_STACKS];
 	int n_st;
+	bool select;			/* a select() made into this */
 	bool merged;			/* some of k are shares of accelerated sockets */
 	unsigned undecided;		/* UDP sockets that another thread may yet decide */
 };
@@ -171,14 +173,16 @@ static bool decided(const struct polling *p)
 /* > 0 ready, 0 timed out, -EAGAIN spun long enough, -errno. */
 static int spin(struct polling *p, uint64_t deadline, uint64_t spin_ns, const uint32_t *sig)
 {
-	uint64_t start = clock_ns(), now = start, every = (uint64_t)sock_opts()->poll_fast_usec * NSEC_PER_USEC;
-	uint64_t kernel_next = start;
+	const struct opts *o = sock_opts();
+	uint64_t every = (uint64_t)(p->select ? o->select_fast_usec : o->poll_fast_usec) * NSEC_PER_USEC;
+	bool fast = p->select ? o->select_fast : o->poll_fast;
+	uint64_t start = clock_ns(), now = start, kernel_next = start;
 	int rc;
 
 	for (uint32_t turn = 1;; turn++) {
 		rc = scan_ours(p);
 		if (rc)
-			return sock_opts()->poll_fast ? rc : ask_kernel(p, rc);
+			return fast ? rc : ask_kernel(p, rc);
 		if (unlikely(*sig != stack_thread.sig_count))
 			return -EINTR;
 		for (int i = 0; i < p->n_st; i++)
@@ -247,19 +251,16 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 }
 
 /* With time-out 0 and spinning wanted, the kernel is asked now and then only. */
-static bool kernel_due(void)
+static bool kernel_due(const struct polling *p)
 {
-	static __thread uint64_t next __attribute__((tls_model("initial-exec")));
+	static __thread uint64_t next_poll __attribute__((tls_model("initial-exec")));
+	static __thread uint64_t next_select __attribute__((tls_model("initial-exec")));
 	const struct opts *o = sock_opts();
-	uint64_t now;
 
-	if (!o->spin_usec || !o->poll_nonblock_fast_usec)
+	if (!o->spin_usec)
 		return true;
-	now = clock_ns();
-	if (now < next)
-		return false;
-	next = now + (uint64_t)o->poll_nonblock_fast_usec * NSEC_PER_USEC;
-	return true;
+	return p->select ? wait_due(&next_select, o->select_nonblock_fast_usec) :
+			   wait_due(&next_poll, o->poll_nonblock_fast_usec);
 }
 
 static int poll_now(struct polling *p)
@@ -271,7 +272,7 @@ static int poll_now(struct polling *p)
 		wait_poll(p->sts[i]);
 	}
 	rc = scan_ours(p);
-	return p->n_k && kernel_due() ? ask_kernel(p, rc) : rc;
+	return p->n_k && kernel_due(p) ? ask_kernel(p, rc) : rc;
 }
 
 /* -ESTALE: sort_out() again. */
@@ -308,7 +309,8 @@ int sock_poll(struct pollfd *fds, const struct sock_pollee *who, nfds_t n, const
 {
 	struct pollfd small[SMALL_SET + WAIT_MAX_STACKS];
 	nfds_t small_of[SMALL_SET];
-	struct polling p = { .fds = fds, .who = who, .n = n, .k = small, .k_of = small_of };
+	struct polling p = { .fds = fds, .who = who, .n = n, .k = small, .k_of = small_of,
+			     .select = spin_kind == SPIN_SELECT };
 	uint64_t deadline = wait_deadline(timeout, clock_ns());
 	struct wait_mask mask;
 	void *big = NULL;

@@ -9,6 +9,7 @@
  * The one place of sock/ with file-scope state.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,14 +44,19 @@ static bool warned;
 static void say(const char *class, const char *line)
 {
 	char buf[256];
-	int n;
+	int n, fd = -1;
 
 	if (!strstr(options.log, class))
 		return;
 	n = snprintf(buf, sizeof(buf), "postern: %s\n", line);
 	if (n > (int)sizeof(buf) - 1)
 		n = sizeof(buf) - 1;
-	(void)sys_write(2, buf, (size_t)n);
+	/* Seldom: the file may be moved away meanwhile. */
+	if (options.log_file[0])
+		fd = (int)sys4(SYS_openat, AT_FDCWD, options.log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	(void)sys_write(fd < 0 ? 2 : fd, buf, (size_t)n);
+	if (fd >= 0)
+		sys_close(fd);
 }
 
 static void warn(void *arg, enum opt_warn kind, const char *line)

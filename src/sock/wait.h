@@ -64,6 +64,20 @@ struct wait_mask {
 void wait_mask_enter(struct wait_mask *m, const sigset_t *mask);
 void wait_mask_leave(struct wait_mask *m);
 
+/* Something that is done every @every_usec at most: now?  @next is the caller's thread's. */
+static inline bool wait_due(uint64_t *next, int32_t every_usec)
+{
+	uint64_t now;
+
+	if (!every_usec)
+		return true;
+	now = clock_ns();
+	if (now < *next)
+		return false;
+	*next = now + (uint64_t)every_usec * NSEC_PER_USEC;
+	return true;
+}
+
 /* Absolute deadline of a relative time-out: 0 for ever; past or zero: 1. */
 uint64_t wait_deadline(const struct timespec *timeout, uint64_t now);
 
