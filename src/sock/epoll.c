@@ -696,6 +696,11 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 		*kernel = rc > 1;
 		if (rc > 0)
 			rc = -EAGAIN;
+	} else if (unlikely(wait_no_descriptor(rc))) {
+		rc = wait_nap(k, 1);
+		*kernel = rc > 0;
+		if (rc >= 0)
+			rc = -EAGAIN;
 	}
 	while (n-- > 0)
 		stack_sleep_done(sts[n]);

@@ -234,11 +234,17 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 		poll_stacks(p);
 		rc = scan_ours(p);
 	}
-	if (rc > 0)
+	if (rc > 0) {
 		rc = ask_kernel(p, rc);
-	else if (rc == 0 && *sig != stack_thread.sig_count)
+	} else if (unlikely(wait_no_descriptor(rc))) {
+		rc = wait_nap(p->k, p->n_k);
+		if (rc > 0)
+			rc = merge_kernel(p);
+		else if (rc == 0 || rc == -EINTR)
+			rc = -EAGAIN;
+	} else if (rc == 0 && *sig != stack_thread.sig_count) {
 		rc = -EINTR;
-	else if (rc == 0) {
+	} else if (rc == 0) {
 		rc = sleep_turns(p, fds, deadline);
 		if (rc > 1)
 			rc = merge_kernel(p);

@@ -12,7 +12,10 @@
 
 #include <errno.h>
 
-enum { CLOCK_EVERY = 16 };	/* turns between looks at the clock while spinning */
+enum {
+	CLOCK_EVERY = 16,	/* turns between looks at the clock while spinning */
+	NAP_NS = 1000000,
+};
 
 uint64_t wait_spin_ns(enum sock_spin spin)
 {
@@ -136,6 +139,14 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 	return rc + 1;
 }
 
+int wait_nap(struct pollfd *kfds, unsigned n_k)
+{
+	struct timespec ts = { .tv_nsec = NAP_NS };
+	bool kernel = false;
+
+	return sleep_call(-1, kfds, n_k, &ts, -1, &kernel);
+}
+
 struct waiting {
 	struct sock *s;
 	uint32_t want;
@@ -207,8 +218,14 @@ static int sleep_once(struct waiting *w)
 	int fd, rc;
 
 	fd = stack_sleep_prepare(st, w->kfd, w->s->cookie);
-	if (fd < 0)
-		return fd;
+	if (unlikely(fd < 0)) {
+		struct pollfd p = { .fd = w->kfd, .events = w->kwant };
+
+		if (!wait_no_descriptor(fd))
+			return fd;
+		rc = wait_nap(&p, 1);
+		return rc > 0 ? 1 : rc == 0 || rc == -EINTR ? -EAGAIN : rc;
+	}
 	atomic_fetch_or(&w->s->shm->wait_mask, stack_wait_bit(st));
 	wait_poll(st);
 	rc = look(w);

@@ -5,6 +5,8 @@
 #ifndef POSTERN_SOCK_WAIT_H
 #define POSTERN_SOCK_WAIT_H
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/sys.h"
 #include "sock/sock.h"
@@ -90,6 +92,14 @@ uint64_t wait_deadline(const struct timespec *timeout, uint64_t now);
  */
 int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pollfd *kfds, unsigned n_k,
 	       uint64_t deadline);
+
+/* A process out of descriptors cannot make the set that a sleep needs.  The kernel's own
+ * calls need none: look again every millisecond.  wait_nap() returns as ppoll(). */
+static inline bool wait_no_descriptor(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOSPC;
+}
+int wait_nap(struct pollfd *kfds, unsigned n_k);
 
 enum { WAIT_MAX_STACKS = 8 };
 
