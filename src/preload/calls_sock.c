@@ -127,7 +127,7 @@ static int accept_ours(struct sock *s, int fd, struct sockaddr *addr, socklen_t 
 	if (conn)
 		fdtab_set_sock(rc, conn);
 	else
-		accepted_by_kernel(rc, s, SOCK_REASON_no_interface);
+		accepted_by_kernel(rc, s, sock_accept_reason(s));
 	return rc;
 }
 

@@ -126,6 +126,8 @@ static int accept_once(struct sock *l, int lfd, struct sockaddr *addr, socklen_t
 	struct addr peer;
 	int fd;
 
+	if (unlikely(tcp_listener(l->ep)->room != TCP_LISTEN_ROOM))
+		sock_listener_overflow(l);
 	while (have_ours(l)) {
 		fd = accept_ours(l, lfd, flags, &peer, out);
 		if (fd == -EAGAIN)
@@ -171,6 +173,12 @@ static int accept_held(struct sock *s, int fd, struct sockaddr *addr, socklen_t 
 		if (!sock_alive(s))
 			return SOCK_PASS;
 	}
+}
+
+enum sock_reason sock_accept_reason(struct sock *s)
+{
+	return s->ep->kind == EP_TCP_LISTEN && tcp_listener(s->ep)->room == TCP_LISTEN_SHUT ?
+	       SOCK_REASON_no_endpoint : SOCK_REASON_no_interface;
 }
 
 int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags, struct sock **out)

@@ -12,7 +12,7 @@
 
 #include "sock/sock_priv.h"
 
-enum { MAX_KEPT = 4096, BATCH = 64 };
+enum { MAX_KEPT = 4096, BATCH = 64, SWEEP_NS = 100000000 };
 
 static void fill(struct cp_filter *f, uint64_t cookie, enum cp_filter_kind kind, uint32_t ifindex,
 		 const struct flow *flow)
@@ -165,22 +165,28 @@ static uint32_t collect(struct stack *st, const struct flow *local, uint32_t *i,
 	return n;
 }
 
-void filter_keep_conns(struct stack *st, const struct flow *local)
+int filter_keep_conns(struct stack *st, const struct flow *local)
 {
 	struct flow flows[BATCH];
 	struct cp_filter f[BATCH];
 	struct cp_filter_rep rep;
 	uint32_t i = 0, n;
+	int rc = 0, worst = 0;
 
 	while ((n = collect(st, local, &i, flows))) {
 		for (uint32_t k = 0; k < n; k++)
 			fill(&f[k], 0, CP_FILTER_CONN, 0, &flows[k]);
-		if (call(st, CP_REQ_FILTER_ADD, f, n, -1, &rep) < 0)
-			return;
-		for (uint32_t k = 0; k < n; k++)
+		rc = call(st, CP_REQ_FILTER_ADD, f, n, -1, &rep);
+		if (rc < 0)
+			return rc;
+		for (uint32_t k = 0; k < n; k++) {
 			if (rep.rc[k] == 0)
 				remember(st, &f[k], &flows[k]);
+			else
+				worst = rep.rc[k];
+		}
 	}
+	return worst;
 }
 
 void filter_sweep(struct stack *st)
@@ -205,6 +211,15 @@ void filter_sweep(struct stack *st)
 	pthread_mutex_unlock(&kept_mutex);
 	if (n)
 		(void)call(st, CP_REQ_FILTER_DEL, f, n, -1, &rep);
+}
+
+void filter_sweep_seldom(struct stack *st)
+{
+	static _Atomic uint64_t next_ns;
+	uint64_t now = clock_ns(), next = atomic_load_explicit(&next_ns, memory_order_relaxed);
+
+	if (now >= next && atomic_compare_exchange_strong(&next_ns, &next, now + SWEEP_NS))
+		filter_sweep(st);
 }
 
 void filter_after_fork(void)

@@ -54,7 +54,7 @@ int sock_handover(struct sock *s, int fd, enum sock_reason why)
 		return rc;
 
 	if (listener)
-		filter_keep_conns(st, &s->ep->flow);
+		(void)filter_keep_conns(st, &s->ep->flow);
 	/* From now on packets are the kernel's; what came in between is looked at once more. */
 	filter_list_del(st, &fl);
 	sock_lock(st);
@@ -66,4 +66,42 @@ int sock_handover(struct sock *s, int fd, enum sock_reason why)
 	__atomic_store_n(&s->mode, SOCK_KERNEL, __ATOMIC_RELEASE);
 	sock_epoll_decided(s, fd);
 	return 0;
+}
+
+/*
+ * More connections than the stack has room for.  Those that it has get filters of
+ * their own, then the listener's goes, and the kernel's listener beside ours takes
+ * what comes; accept() merges both.  Until the program listens again: a filter that
+ * came back would take the segments of the kernel's connections.
+ */
+void sock_listener_overflow(struct sock *s)
+{
+	struct filter_list fl = { .n = 0 };
+	struct stack *st = s->st;
+	struct flow local;
+	bool kept;
+
+	/* A client may use the port of a connection that is over again. */
+	filter_sweep_seldom(st);
+	sock_lock(st);
+	if (sock_alive(s) && s->ep->kind == EP_TCP_LISTEN && tcp_listener(s->ep)->room == TCP_LISTEN_SHORT) {
+		tcp_listener(s->ep)->room = TCP_LISTEN_SHUT;
+		if (s->shm->flags & SOCK_SF_FILTER)
+			filter_list_of(&fl, st, s->ep);
+		local = s->ep->flow;
+	}
+	sock_unlock(st);
+	if (!fl.n)
+		return;
+	kept = filter_keep_conns(st, &local) == 0;
+	if (kept)
+		filter_list_del(st, &fl);
+	sock_lock(st);
+	if (sock_alive(s) && s->ep->kind == EP_TCP_LISTEN) {
+		if (kept)
+			s->shm->flags &= ~(uint32_t)SOCK_SF_FILTER;
+		else	/* SYNs that find no room are lost, and sent again */
+			tcp_listener(s->ep)->room = TCP_LISTEN_ROOM;
+	}
+	sock_unlock(st);
 }

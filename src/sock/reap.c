@@ -44,6 +44,9 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 		if (!s->in_use || !(s->procs & bit))
 			continue;
 		s->procs &= ~bit;
+		/* It may have died on its way to give the listener to the kernel. */
+		if (s->flags & SOCK_SF_FILTER && ep_get(&st->net, i)->kind == EP_TCP_LISTEN)
+			tcp_listener(ep_get(&st->net, i))->room = TCP_LISTEN_ROOM;
 		/* A passed descriptor may be in flight or elsewhere: the kernel's destroy notice decides. */
 		if (s->procs || s->flags & SOCK_SF_PASSED)
 			continue;

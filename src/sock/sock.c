@@ -301,7 +301,7 @@ static void close_filtered(struct sock *s, struct filter_list *fl)
 	/* Connections of a closing listener must have filters of their own
 	 * before its filter goes, or the kernel would answer their segments. */
 	if (fl->keep_conns)
-		filter_keep_conns(st, &s->ep->flow);
+		(void)filter_keep_conns(st, &s->ep->flow);
 	sock_lock(st);
 	closed = sock_alive(s) && last_of_all(s);
 	if (closed)

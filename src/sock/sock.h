@@ -107,6 +107,8 @@ int sock_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_t 
 int sock_listen(struct sock *s, int fd, int backlog);
 /* New descriptor >= 0 and its object in *out (NULL: the kernel's own connection). flags: SOCK_NONBLOCK | SOCK_CLOEXEC */
 int sock_accept(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len, int flags, struct sock **out);
+/* Why a connection that it accepted is the kernel's. */
+enum sock_reason sock_accept_reason(struct sock *s);
 int sock_getsockname(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len);
 int sock_getpeername(struct sock *s, int fd, struct sockaddr *addr, socklen_t *len);
 int sock_shutdown(struct sock *s, int fd, int how);

@@ -282,7 +282,7 @@ static int shutdown_listener(struct sock *s, int fd, int how)
 	stack_lock(st);
 	filter_list_of(&fl, st, s->ep);
 	stack_unlock(st);
-	filter_keep_conns(st, &s->ep->flow);
+	(void)filter_keep_conns(st, &s->ep->flow);
 	sock_lock(st);
 	if (sock_alive(s))
 		sock_slot_close(st, s->id, false);

@@ -136,9 +136,13 @@ int filter_add(struct stack *st, int fd, uint64_t cookie, enum cp_filter_kind ki
 void filter_del(struct stack *st, uint64_t cookie, enum cp_filter_kind kind, uint32_t ifindex,
 		const struct flow *flow);
 /* 5-tuple filters for the live connections of a local address and port. */
-void filter_keep_conns(struct stack *st, const struct flow *local);
+/* 0, or the error of the last connection that has no filter now. */
+int filter_keep_conns(struct stack *st, const struct flow *local);
+/* A SYN found no endpoint free (handover.c): from now on the kernel's listener takes new connections. */
+void sock_listener_overflow(struct sock *s);
 /* Delete the 5-tuple filters whose connections have ended. */
 void filter_sweep(struct stack *st);
+void filter_sweep_seldom(struct stack *st);	/* at most ten times a second */
 void filter_after_fork(void);
 /* Filters of an endpoint that is about to end; call before the slot is freed
  * (lock held), then filter_list_del() without the lock. */

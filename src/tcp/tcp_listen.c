@@ -97,10 +97,16 @@ static void syn_in(struct net *net, struct tcp_listen *l, const struct pkt *p,
 		l->overflows++;
 		return;
 	}
+	if (unlikely(l->room == TCP_LISTEN_SHUT))
+		return;
 	tcp_relieve_time_wait(net, NULL);
 	ep = ep_alloc(net);
-	if (!ep)
+	if (!ep) {
+		l->room = TCP_LISTEN_SHORT;
+		ep_ready(net, &l->ep, EP_IN);
 		return;
+	}
+	l->room = TCP_LISTEN_ROOM;
 	c = tcp_conn(ep);
 	c->ep.flow = ri->flow;
 	tcp_conn_init(net, c);

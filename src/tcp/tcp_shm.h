@@ -171,6 +171,12 @@ struct tcp_conn {
 };
 _Static_assert(sizeof(struct tcp_conn) <= EP_SLOT_SIZE, "one slot");
 
+enum tcp_listen_room {
+	TCP_LISTEN_ROOM,
+	TCP_LISTEN_SHORT,	/* a SYN found no endpoint: the owner is asked in by EP_IN */
+	TCP_LISTEN_SHUT,	/* the owner has SYNs go elsewhere: none makes a connection here */
+};
+
 struct tcp_listen {
 	struct ep ep;
 	_Alignas(CACHE_LINE)
@@ -182,7 +188,8 @@ struct tcp_listen {
 	uint32_t conn_flags;		/* TCP_F_NODELAY ... */
 	uint32_t sndbuf, rcvbuf;
 	uint16_t mss_user;
-	uint8_t pad[2];
+	uint8_t room;			/* enum tcp_listen_room */
+	uint8_t pad;
 	uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
 	uint32_t user_timeout_ms, linger2_ms, defer_accept_ms;
 	uint64_t accepted, overflows, syns;

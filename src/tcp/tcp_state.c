@@ -610,8 +610,11 @@ uint32_t tcp_events(const struct ep *ep)
 	const struct tcp_conn *c = (const struct tcp_conn *)ep;
 	uint32_t ev = 0;
 
-	if (ep->kind == EP_TCP_LISTEN)
-		return ((const struct tcp_listen *)ep)->n_accept ? EP_IN : 0;
+	if (ep->kind == EP_TCP_LISTEN) {
+		const struct tcp_listen *l = (const struct tcp_listen *)ep;
+
+		return l->n_accept || l->room == TCP_LISTEN_SHORT ? EP_IN : 0;
+	}
 	if (ep->kind != EP_TCP_CONN)
 		return EP_OUT | EP_HUP;
 
