@@ -35,6 +35,7 @@ struct stack_wait {
 	int kfd;		/* kernel descriptor watched as well, -1 none */
 	uint64_t kcookie;	/* whose: numbers are used again */
 	bool leader;
+	bool was_leader;	/* in its last sleep */
 	bool announced;		/* counted in sleepers[slot] */
 	bool rung;		/* by this very thread since then: do not sleep */
 };
@@ -164,6 +165,17 @@ static int watch_kernel(struct stack_wait *w, int kfd, uint64_t cookie)
 	return 0;
 }
 
+/* The set that the thread did not sleep on has kept the edges of what it heard by the
+ * other: a leader that they wake at once hands its role on by a ring, the next one has
+ * that ring's edge left over, and so round for ever.  The caller looks afterwards. */
+static void take_edges(int set)
+{
+	struct epoll_event ev[NET_MAX_VIS + 2];
+	struct timespec zero = { 0, 0 };
+
+	(void)sys_epoll_pwait2(set, ev, ARRAY_SIZE(ev), &zero, NULL);
+}
+
 int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie)
 {
 	struct stack_wait *w = wait_get(st);
@@ -187,6 +199,10 @@ int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie)
 	w->announced = true;
 	w->rung = false;
 	w->leader = atomic_compare_exchange_strong(&st->shm->leader, &zero, stack_thread_tid());
+	if (w->leader != w->was_leader) {
+		w->was_leader = w->leader;
+		take_edges(w->leader ? w->ep_leader : w->ep_plain);
+	}
 	return w->leader ? w->ep_leader : w->ep_plain;
 }
 
