@@ -59,12 +59,28 @@ enum onload_stackname_scope {
 /**
  * onload_set_stackname - which stack new sockets belong to
  *
- * So far only ONLOAD_DONT_ACCELERATE for this thread, and its end by an empty
- * name with ONLOAD_SCOPE_NOCHANGE, are honoured.
+ * A process has one stack, since the queues of an interface belong to one: its
+ * name is EF_NAME, or that of the first call with a name, before the first
+ * socket was accelerated.  The scope adds -t<thread>, -p<process> or -u<user> to it.  A
+ * name that would be another stack is refused, and said on standard error.
  *
- * Returns 0, -EINVAL (@who or @scope out of range), or -EOPNOTSUPP.
+ * ONLOAD_DONT_ACCELERATE leaves new sockets of this thread or of all to the kernel; a name
+ * (also under EF_DONT_ACCELERATE=1), or "" with ONLOAD_SCOPE_NOCHANGE, which is what
+ * the environment says, ends that.
+ *
+ * Returns 0; -EINVAL (@who or @scope out of range); -ENAMETOOLONG (more than 16
+ * characters); -EOPNOTSUPP (another stack).
  */
 int onload_set_stackname(enum onload_stackname_who who, enum onload_stackname_scope scope, const char *name);
+
+/**
+ * onload_stackname_save, onload_stackname_restore - this thread's choice, kept
+ * aside and taken back; one is kept
+ *
+ * Return 0.
+ */
+int onload_stackname_save(void);
+int onload_stackname_restore(void);
 
 enum onload_spin_type {
 	ONLOAD_SPIN_ALL,

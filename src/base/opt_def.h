@@ -144,7 +144,8 @@ OPT_GROUP(STACK, "Stack naming, sharing, clustering, which sockets/interfaces")
 OPT_STR(NAME, name, "", 17, WORKS,
 	"name of the stack to make or to join, up to 16 characters")
 OPT_BOOL(STACK_PER_THREAD, stack_per_thread, 0, NOEFFECT,
-	"each thread's sockets go to its own stack (name gets -t<tid>)")
+	"each thread's sockets go to its own stack: refused with a warning, since an "
+	"interface's queues belong to one stack")
 OPT_BOOL(DONT_ACCELERATE, dont_accelerate, 0, WORKS,
 	"default to no acceleration; opt in with onload_set_stackname()")
 OPT_INT(SHARE_WITH, share_with, 0, -1, INT32_MAX, "uid", NOEFFECT,

@@ -12,15 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "onload/extensions.h"
 
 #define EXPORT __attribute__((visibility("default")))
+
+enum { MAX_NAME = 16 };		/* without what the scope adds */
 
 #define THREAD_DECIDES 0x80000000u	/* of stack_thread.spin: not the process' options */
 
 struct sock *(*ext_find_sock)(int fd);
 void (*ext_start)(void);
-__thread bool ext_dont_accelerate __attribute__((tls_model("initial-exec")));
+static __thread int8_t saved_accel __attribute__((tls_model("initial-exec")));
 
 /* What programs check their headers against: major equal, minor not newer. */
 extern const int onload_lib_ext_version[3];
@@ -51,15 +54,59 @@ EXPORT int onload_fd_stat(int fd, struct onload_stat *st)
 	return 1;
 }
 
+/* The full name: the scope adds who shares the stack. */
+static int scoped_name(char *buf, size_t size, enum onload_stackname_scope scope, const char *name)
+{
+	static const struct { const char *mark; long nr; } of[] = {
+		[ONLOAD_SCOPE_THREAD] = { "-t", SYS_gettid },
+		[ONLOAD_SCOPE_PROCESS] = { "-p", SYS_getpid },
+		[ONLOAD_SCOPE_USER] = { "-u", SYS_geteuid },
+	};
+	int n;
+
+	if (strlen(name) > MAX_NAME)
+		return -ENAMETOOLONG;
+	if (scope == ONLOAD_SCOPE_GLOBAL || scope == ONLOAD_SCOPE_NOCHANGE)
+		n = snprintf(buf, size, "%s", name);
+	else
+		n = snprintf(buf, size, "%s%s%ld", name, of[scope].mark, sys0(of[scope].nr));
+	return n < (int)size ? 0 : -ENAMETOOLONG;
+}
+
 EXPORT int onload_set_stackname(enum onload_stackname_who who, enum onload_stackname_scope scope, const char *name)
 {
+	char full[MAX_NAME + 16];
+	int8_t choice = name ? *name ? 1 : 0 : -1;
+	int rc;
+
 	if ((unsigned)who > ONLOAD_ALL_THREADS || (unsigned)scope > ONLOAD_SCOPE_GLOBAL)
 		return -EINVAL;
-	if (who != ONLOAD_THIS_THREAD)
-		return -EOPNOTSUPP;
-	if (name && (*name || scope != ONLOAD_SCOPE_NOCHANGE))
-		return -EOPNOTSUPP;
-	ext_dont_accelerate = !name;
+	/* The process' own stack, whatever it is called: asked for by no name, without a scope. */
+	if (name && (*name || scope != ONLOAD_SCOPE_NOCHANGE)) {
+		if (ext_start)
+			ext_start();
+		rc = scoped_name(full, sizeof(full), scope, name);
+		if (rc == 0)
+			rc = sock_name_stack(full);
+		if (rc < 0)
+			return rc;
+		choice = 1;
+	}
+	if (who == ONLOAD_ALL_THREADS)
+		sock_accel_process = choice;
+	sock_accel_thread = who == ONLOAD_ALL_THREADS ? 0 : choice;
+	return 0;
+}
+
+EXPORT int onload_stackname_save(void)
+{
+	saved_accel = sock_accel_thread;
+	return 0;
+}
+
+EXPORT int onload_stackname_restore(void)
+{
+	sock_accel_thread = saved_accel;
 	return 0;
 }
 

@@ -11,7 +11,4 @@
 extern struct sock *(*ext_find_sock)(int fd);	/* the socket of a descriptor, or NULL */
 extern void (*ext_start)(void);			/* options are read after this */
 
-/* onload_set_stackname(): this thread wants sockets of the kernel. */
-extern __thread bool ext_dont_accelerate __attribute__((tls_model("initial-exec")));
-
 #endif

@@ -7,10 +7,8 @@
  */
 #include <sys/ioctl.h>
 
-#include "ext/ext.h"
 #include "preload/fdtab.h"
 #include "preload/libc.h"
-
 
 static int new_socket(int fd, int domain, int type, int protocol)
 {
@@ -28,10 +26,7 @@ static int new_socket(int fd, int domain, int type, int protocol)
 		return fd;
 	}
 	preload_start();
-	if (unlikely(ext_dont_accelerate))
-		reason = SOCK_REASON_option_off;
-	else
-		s = sock_new(fd, domain, type, protocol, &reason);
+	s = sock_new(fd, domain, type, protocol, &reason);
 	if (s)
 		fdtab_set_sock(fd, s);
 	else

@@ -11,7 +11,7 @@
 	X(none,        "accelerated, or not decided yet")                                       \
 	X(family,      "address family or socket type that is never accelerated")               \
 	X(protocol,    "protocol other than TCP and UDP")                                       \
-	X(option_off,  "switched off by EF_TCP=0, EF_UDP=0 or EF_DONT_ACCELERATE=1")            \
+	X(option_off,  "switched off by EF_TCP=0, EF_UDP=0, EF_DONT_ACCELERATE=1 or onload_set_stackname()") \
 	X(no_daemon,   "posternd is not running and could not be started: run as root once, or start posternd") \
 	X(no_right,    "posternd refuses this user: join the group that it names (posternd --group)") \
 	X(no_xdp,      "the kernel or the interface has no AF_XDP")                             \

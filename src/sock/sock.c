@@ -108,6 +108,13 @@ void sock_pool_after_fork(void)
 
 /* ---- new sockets --------------------------------------------------------------------- */
 
+static bool accelerating(const struct opts *o)
+{
+	int choice = sock_accel_thread ? sock_accel_thread : sock_accel_process;
+
+	return choice ? choice > 0 : !o->dont_accelerate;
+}
+
 static enum sock_reason kind_reason(int domain, int type, int protocol)
 {
 	const struct opts *o = sock_opts();
@@ -117,12 +124,12 @@ static enum sock_reason kind_reason(int domain, int type, int protocol)
 	if (type == SOCK_STREAM) {
 		if (protocol != 0 && protocol != IPPROTO_TCP)
 			return SOCK_REASON_protocol;
-		return o->tcp && !o->dont_accelerate ? SOCK_REASON_none : SOCK_REASON_option_off;
+		return o->tcp && accelerating(o) ? SOCK_REASON_none : SOCK_REASON_option_off;
 	}
 	if (type == SOCK_DGRAM) {
 		if (protocol != 0 && protocol != IPPROTO_UDP)
 			return SOCK_REASON_protocol;
-		return o->udp && !o->dont_accelerate ? SOCK_REASON_none : SOCK_REASON_option_off;
+		return o->udp && accelerating(o) ? SOCK_REASON_none : SOCK_REASON_option_off;
 	}
 	return SOCK_REASON_family;
 }

@@ -75,6 +75,12 @@ struct sock {
 /* sock_proc_init - once, before the first socket; options parsed, nothing opened. Never fails. */
 void sock_proc_init(void);
 const struct opts *sock_opts(void);
+/* The stack of this process, to be called before the first socket needs it.  0; -EOPNOTSUPP (said on
+ * standard error) when it has another name already: one stack is all that a process has. -ENAMETOOLONG. */
+int sock_name_stack(const char *name);
+/* New sockets: -1 the kernel's, 1 accelerated, 0 the process' (then EF_DONT_ACCELERATE's) choice. */
+extern __thread int8_t sock_accel_thread __attribute__((tls_model("initial-exec")));
+extern int8_t sock_accel_process;
 /* Stacks open in this process, for fork and the tools; NULL-terminated array. */
 struct stack *const *sock_stacks(void);
 /* fork(): prepare (parent, locks + new slot), parent, child. */

@@ -37,6 +37,11 @@ static enum sock_reason client_why, stack_why;
 static struct { uint32_t ifindex; uint32_t gen; uint64_t until_ns; enum sock_reason why; } bad_ifs[MAX_BAD_IFS];
 static uint32_t bad_if_next;
 static bool warned;
+static char stack_name[CP_STACK_NAME];	/* of main_stack, once it was chosen */
+static bool stack_named;		/* by sock_name_stack() */
+
+int8_t sock_accel_process;
+__thread int8_t sock_accel_thread __attribute__((tls_model("initial-exec")));
 
 /* ---- options ------------------------------------------------------------------ */
 
@@ -69,6 +74,10 @@ void sock_proc_init(void)
 	if (options_read)
 		return;
 	opts_parse(&options, environ, warn, NULL);
+	snprintf(stack_name, sizeof(stack_name), "%s", options.name);
+	if (options.stack_per_thread)
+		say("config_warnings", "EF_STACK_PER_THREAD=1 is refused: an interface's queues belong to one stack, "
+				       "so all threads use the same");
 	options_read = true;
 }
 
@@ -196,7 +205,7 @@ static enum sock_reason stack_reason(int rc)
 static struct stack_attr stack_attr(void)
 {
 	return (struct stack_attr){
-		.name = options.name,
+		.name = stack_name,
 		.opts = &options,
 		.client = client,
 		.upper_size = upper_size,
@@ -251,6 +260,29 @@ static int open_main(enum sock_reason *why)
 	}
 	atomic_store_explicit(&main_stack, st, memory_order_release);
 	return 0;
+}
+
+int sock_name_stack(const char *name)
+{
+	char line[160];
+	int rc = 0;
+
+	if (strlen(name) >= sizeof(stack_name))
+		return -ENAMETOOLONG;
+	pthread_mutex_lock(&open_mutex);
+	if (strcmp(name, stack_name) == 0) {
+		stack_named = true;
+	} else if (stack_named || atomic_load(&main_stack)) {
+		snprintf(line, sizeof(line), "stack \"%s\" is refused: this process has the stack \"%s\", and an "
+			 "interface's queues belong to one stack", name, stack_name);
+		say("usage_warnings", line);
+		rc = -EOPNOTSUPP;
+	} else {
+		snprintf(stack_name, sizeof(stack_name), "%s", name);
+		stack_named = true;
+	}
+	pthread_mutex_unlock(&open_mutex);
+	return rc;
 }
 
 /* A stack whose owner died inside it serves nobody: open a new one for new sockets. */
