@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * calls_file.c - other roads to a descriptor: streams, dprintf, AIO, io_uring
+ * calls_file.c - other roads to a descriptor: streams, dprintf
  *
  * libc's FILE reads and writes past us.  A stream on a socket of ours is
- * therefore a custom one (fopencookie) whose functions are our own calls.  What
- * would hand the socket to the kernel behind our back is refused with ENOSYS,
- * for which programs have a fall-back.
+ * therefore a custom one (fopencookie) whose functions are our own calls.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "preload/fdtab.h"
 #include "preload/libc.h"
 
@@ -121,62 +118,4 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 	n = vdprintf(fd, format, ap);
 	va_end(ap);
 	return n;
-}
-
-/* ---- asynchronous I/O ------------------------------------------------------------------- */
-
-static __cold int refuse(const char *what)
-{
-	static _Atomic bool said;
-
-	if (!atomic_exchange(&said, true))
-		postern_log(PLOG_USAGE, "%s does not work with accelerated sockets: refused with ENOSYS", what);
-	return (int)ret(-ENOSYS);
-}
-
-EXPORT int aio_read(struct aiocb *cb)
-{
-	return fdtab_sock(cb->aio_fildes) ? refuse("aio_read()") : libc.aio_read(cb);
-}
-EXPORT int aio_read64(struct aiocb64 *) __attribute__((alias("aio_read")));
-
-EXPORT int aio_write(struct aiocb *cb)
-{
-	return fdtab_sock(cb->aio_fildes) ? refuse("aio_write()") : libc.aio_write(cb);
-}
-EXPORT int aio_write64(struct aiocb64 *) __attribute__((alias("aio_write")));
-
-EXPORT int lio_listio(int mode, struct aiocb *const v[restrict], int n, struct sigevent *restrict ev)
-{
-	for (int i = 0; i < n; i++)
-		if (v[i] && v[i]->aio_lio_opcode != LIO_NOP && fdtab_sock(v[i]->aio_fildes))
-			return refuse("lio_listio()");
-	return libc.lio_listio(mode, v, n, ev);
-}
-EXPORT int lio_listio64(int, struct aiocb64 *const[], int, struct sigevent *) __attribute__((alias("lio_listio")));
-
-/* The kernel would work on the descriptors itself; programs then use epoll.
- * These are liburing's entry points, returning -errno. */
-int io_uring_queue_init(unsigned entries, void *ring, unsigned flags);
-EXPORT int io_uring_queue_init(unsigned entries, void *ring, unsigned flags)
-{
-	return -ENOSYS;
-}
-
-int io_uring_queue_init_params(unsigned entries, void *ring, void *params);
-EXPORT int io_uring_queue_init_params(unsigned entries, void *ring, void *params)
-{
-	return -ENOSYS;
-}
-
-int io_uring_queue_init_mem(unsigned entries, void *ring, void *params, void *buf, size_t size);
-EXPORT int io_uring_queue_init_mem(unsigned entries, void *ring, void *params, void *buf, size_t size)
-{
-	return -ENOSYS;
-}
-
-int io_uring_setup(unsigned entries, void *params);
-EXPORT int io_uring_setup(unsigned entries, void *params)
-{
-	return -ENOSYS;
 }

@@ -104,5 +104,7 @@ void fdtab_after_fork(void);
 void mirror_update(int fd, uintptr_t word);
 void mirror_kernel(int fd, int family, int type, enum sock_reason reason);
 void mirror_after_fork(void);
+/* No lock: the process asked for something that was refused, FDTAB_REFUSED_*. */
+void mirror_refused(uint32_t bit);
 
 #endif

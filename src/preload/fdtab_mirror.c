@@ -179,3 +179,11 @@ void mirror_after_fork(void)
 {
 	inherited = mirror != NULL;
 }
+
+void mirror_refused(uint32_t bit)
+{
+	fdtab_lock();
+	if (ready(true))
+		atomic_fetch_or_explicit(&mirror->refused, bit, memory_order_relaxed);
+	fdtab_unlock();
+}

@@ -29,6 +29,11 @@ enum fdtab_kind {
 	FDTAB_EPOLL,
 };
 
+enum {
+	FDTAB_REFUSED_URING = 1 << 0,	/* an io_uring */
+	FDTAB_REFUSED_AIO   = 1 << 1,	/* AIO on an accelerated socket */
+};
+
 struct fdtab_shm {
 	uint64_t magic;
 	uint32_t version;
@@ -37,7 +42,8 @@ struct fdtab_shm {
 	uint32_t n_fds;
 	_Atomic uint32_t max_fd;	/* the highest entry ever used */
 	uint32_t entry_size;
-	uint32_t spare[5];
+	_Atomic uint32_t refused;	/* FDTAB_REFUSED_*: what the program wanted and did not get */
+	uint32_t spare[4];
 };
 _Static_assert(sizeof(struct fdtab_shm) == 64, "layout is shared");
 

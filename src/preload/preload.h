@@ -48,6 +48,13 @@ void fork_init(void);
 /* exec.c */
 void exec_init(char **env);
 
+/* calls_aio.c */
+
+/* io_submit(2): what it did, or -errno. */
+long aio_submit(unsigned long ctx, long n, void *iocbs);
+/* True, and recorded: no ring for this process. */
+bool uring_refused(void);
+
 /* signal.c */
 
 /* From the first socket on, handlers are wrapped, also those already installed. */

@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/sys.h"
 #include "preload/fdtab.h"
 #include "preload/libc.h"
@@ -35,15 +34,6 @@ static long route_pselect(int n, void *r, void *w, void *x, struct timespec *t, 
 	struct { void *mask; size_t size; } *m = packed;
 
 	return pselect(n, r, w, x, t, m ? m->mask : NULL);
-}
-
-static __cold long refuse_uring(void)
-{
-	static _Atomic bool said;
-
-	if (!atomic_exchange(&said, true))
-		postern_log(PLOG_USAGE, "io_uring bypasses the library: refused with ENOSYS, use epoll");
-	return ret(-ENOSYS);
 }
 
 EXPORT long syscall(long nr, ...)
@@ -150,7 +140,9 @@ EXPORT long syscall(long nr, ...)
 	case SYS_pselect6:
 		return route_pselect((int)a, (void *)b, (void *)c, (void *)d, (void *)e, (void *)f);
 	case SYS_io_uring_setup:
-		return refuse_uring();
+		return uring_refused() ? ret(-ENOSYS) : ret(sys2(nr, a, b));
+	case SYS_io_submit:
+		return ret(aio_submit((unsigned long)a, b, (void *)c));
 	default:
 		return ret(sys6(nr, a, b, c, d, e, f));
 	}

@@ -196,6 +196,7 @@ int find_table(int fd, struct app *app)
 	free(b);
 	app->has_table = true;
 	app->inherited = head.pid != app->nspid;
+	app->refused = head.refused;
 	app->n_fds = (uint32_t)n;
 	app->fds = a;
 	return 0;

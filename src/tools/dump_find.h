@@ -18,6 +18,7 @@ struct app {
 	char comm[16];
 	bool has_table;
 	bool inherited;			/* the table is its parent's, from before fork() */
+	uint32_t refused;		/* FDTAB_REFUSED_* */
 	uint32_t n_fds;
 	struct fdtab_shm_fd *fds;	/* by descriptor number; copies */
 };

@@ -380,7 +380,7 @@ static void shrinks_while_it_is_read(void **state)
 static void table_of_descriptors_is_bounded(void **state)
 {
 	struct fdtab_shm head = { .magic = FDTAB_SHM_MAGIC, .version = FDTAB_SHM_VERSION, .pid = 5,
-				  .n_fds = UINT32_MAX, .max_fd = UINT32_MAX,
+				  .n_fds = UINT32_MAX, .max_fd = UINT32_MAX, .refused = FDTAB_REFUSED_URING,
 				  .entry_size = sizeof(struct fdtab_shm_fd) };
 	struct fdtab_shm_fd e[3] = {
 		{ .kind = FDTAB_SOCK, .mode = SOCK_ACCEL, .type = SOCK_STREAM, .stack_id = 7, .ep_id = 1 },
@@ -418,6 +418,7 @@ static void table_of_descriptors_is_bounded(void **state)
 	has(t, "fd 0     TCP accelerated  7:1 lcl=10.0.0.1:5000 rmt=10.0.0.2:41000 ESTABLISHED");
 	has(t, "fd 1     UDP kernel       loopback: loopback address");
 	has(t, "1 accelerated, 1 on the kernel, 0 undecided");
+	has(t, "io_uring was refused");
 	free(t);
 	free(app.fds);
 	close(fd);

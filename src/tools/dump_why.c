@@ -163,6 +163,12 @@ static void why_app(struct out *o, const struct found *f, const struct app *app)
 	else
 		out_line(o, "  %u accelerated, %u on the kernel, %u undecided", n[DUMP_MODE_ACCEL],
 			 n[DUMP_MODE_KERNEL], n[DUMP_MODE_UNDECIDED]);
+	if (app->refused & FDTAB_REFUSED_URING)
+		out_line(o, "  io_uring was refused with ENOSYS: it would work past the library; most programs then use epoll");
+	if (app->refused & FDTAB_REFUSED_AIO)
+		out_line(o, "  AIO on an accelerated socket was refused: it would work past the library");
+	out_set_b(o, "refused_io_uring", app->refused & FDTAB_REFUSED_URING);
+	out_set_b(o, "refused_aio", app->refused & FDTAB_REFUSED_AIO);
 	out_set_u(o, "accelerated", n[DUMP_MODE_ACCEL]);
 	out_set_u(o, "kernel", n[DUMP_MODE_KERNEL]);
 	out_set_u(o, "undecided", n[DUMP_MODE_UNDECIDED]);
