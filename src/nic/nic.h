@@ -23,6 +23,7 @@ enum vi_driver {
 	VI_DRV_NONE,
 	VI_DRV_XDP,
 	VI_DRV_SIM,	/* tests: a link inside one process */
+	VI_DRV_MEMIF,	/* shared memory of two programs */
 };
 
 enum {
@@ -79,6 +80,12 @@ struct vi_shm {
 	_Alignas(CACHE_LINE)
 	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
 	uint64_t tx_kicks, tx_ring_full, rx_bad_desc, tx_errors;
+	/* of drivers whose other end is no kernel; 0 with XDP */
+	uint64_t tx_lost;	/* posted while there was no peer, or not taken before it went */
+	uint64_t rx_oversize;	/* larger than a frame, without VI_F_SG */
+	uint64_t rx_no_frame;	/* polls that left packets in the ring for lack of frames: not lost */
+	uint64_t link_ups;
+	uint64_t spare_stats[4];
 };
 
 /* Kernel-side loss counters (XDP_STATISTICS); a system call, never per packet. */
@@ -98,6 +105,7 @@ struct vi_ops {
 	int  (*rx_poll)(struct vi *vi, struct vi_event *ev, int max);
 	int  (*rx_refill)(struct vi *vi, const uint32_t *bufs, int n);
 	bool (*rx_ready)(const struct vi *vi);
+	int  (*rx_arm)(struct vi *vi, bool on);	/* NULL: nothing to do */
 	int  (*tx_post)(struct vi *vi, uint32_t buf, uint16_t off, uint16_t len, bool more_frags);
 	int  (*tx_poll)(struct vi *vi, uint32_t *bufs, int max);
 	int  (*tx_kick)(struct vi *vi);
@@ -117,7 +125,7 @@ struct vi_ring {
 struct vi {
 	struct vi_shm *shm;
 	uint32_t driver;	/* copy of shm->driver */
-	int fd;			/* AF_XDP socket: poll it for POLLIN when sleeping; -1 for sim */
+	int fd;			/* poll it for POLLIN when sleeping (vi_rx_arm()); -1 for sim */
 	uint32_t frame_shift;	/* copies, checked when mapped: what descriptors are */
 	uint32_t n_frames;	/* held against must not change under our feet */
 	struct vi_ring rx, tx, fill, comp;
@@ -136,6 +144,15 @@ static inline int vi_rx_poll(struct vi *vi, struct vi_event *ev, int max);
 
 /* vi_rx_ready - is there something to poll?  Without the lock, one cache line. */
 static inline bool vi_rx_ready(const struct vi *vi);
+
+/**
+ * vi_rx_arm - before and after sleeping on vi->fd
+ * @on: true before: then poll once more, and sleep when there was nothing.  False after.
+ *
+ * A driver whose peer spares itself the doorbell while we poll asks for it here.
+ * Nothing with XDP.
+ */
+static inline void vi_rx_arm(struct vi *vi, bool on);
 
 /**
  * vi_rx_refill - give free frames to the device
@@ -204,6 +221,12 @@ static inline bool vi_rx_ready(const struct vi *vi)
 	if (likely(vi->driver == VI_DRV_XDP))
 		return xdp_rx_ready(vi);
 	return vi->ops->rx_ready(vi);
+}
+
+static inline void vi_rx_arm(struct vi *vi, bool on)
+{
+	if (vi->driver != VI_DRV_XDP && vi->ops && vi->ops->rx_arm)
+		(void)vi->ops->rx_arm(vi, on);
 }
 
 static inline int vi_rx_refill(struct vi *vi, const uint32_t *bufs, int n)
