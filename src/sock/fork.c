@@ -39,12 +39,23 @@ static void share_with(uint32_t i, struct stack *st)
 	stack_unlock(st);
 }
 
+bool sock_fork_is_full(void)
+{
+	struct stack *const *sts = sock_stacks();
+
+	for (uint32_t i = 0; i < MAX_STACKS && sts[i]; i++)
+		if (__builtin_popcountll(sts[i]->shm->proc_mask) + 1 >= STACK_MAX_PROCS)
+			return true;
+	return false;
+}
+
 void sock_fork_prepare(void)
 {
 	struct stack *const *sts = sock_stacks();
 
 	proc_open_lock();
 	sock_pool_lock();
+	sock_pool_bound_unknown();
 	for (uint32_t i = 0; i < MAX_STACKS && sts[i]; i++)
 		share_with(i, sts[i]);
 }
@@ -79,6 +90,7 @@ void sock_fork_child(void)
 
 	sock_pool_after_fork();
 	filter_after_fork();
+	inherit_after_fork();
 	mcast_after_fork();
 	proc_open_after_fork();
 	for (uint32_t i = 0; i < MAX_STACKS && sts[i]; i++) {

@@ -94,6 +94,12 @@ void sock_pool_lock(void)
 	pthread_mutex_lock(&pool_mutex);
 }
 
+void sock_pool_bound_unknown(void)
+{
+	for (uint32_t i = 0; i < n_chunks * SOCKS_PER_CHUNK; i++)
+		chunks[i / SOCKS_PER_CHUNK]->socks[i % SOCKS_PER_CHUNK].unbound = 0;
+}
+
 void sock_pool_unlock(void)
 {
 	pthread_mutex_unlock(&pool_mutex);
@@ -165,6 +171,18 @@ uint64_t sock_cookie(int fd)
 	socklen_t len = sizeof(cookie);
 
 	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+}
+
+void sock_identify(struct sock *s, int fd)
+{
+	sock_settle(s, fd);
+	if (s->mode != SOCK_ACCEL || s->cookie)
+		return;
+	s->cookie = sock_cookie(fd);
+	stack_lock(s->st);
+	if (sock_alive(s) && !s->shm->cookie)
+		s->shm->cookie = s->cookie;
+	stack_unlock(s->st);
 }
 
 /* ---- decisions ----------------------------------------------------------------------- */
@@ -474,12 +492,14 @@ void sock_await_keeper(struct stack *st)
 		sys2(SYS_nanosleep, &ms, NULL);
 }
 
-void sock_passing(struct sock *s)
+void sock_passing(struct sock *s, int fd)
 {
 	uint64_t cookie = 0;
 
+	s->unbound = 0;
 	if (s->mode != SOCK_ACCEL)
 		return;
+	sock_identify(s, fd);
 	stack_lock(s->st);
 	if (sock_alive(s)) {
 		s->shm->flags |= SOCK_SF_PASSED;

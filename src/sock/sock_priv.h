@@ -89,6 +89,8 @@ void sock_publish(struct sock *s, struct stack *st, struct ep *ep);
 void sock_slot_close(struct stack *st, uint32_t id, bool linger_zero);
 
 uint64_t sock_cookie(int fd);
+/* No process can tell any more what another one has done to it: after fork(). */
+void sock_pool_bound_unknown(void);
 /* After SOCK_SF_PASSED was set: until the keeper hears of last closes. */
 void sock_await_keeper(struct stack *st);
 
@@ -190,8 +192,20 @@ void conf_to_conn(struct net *net, const struct sock_conf *cf, struct tcp_conn *
 void conf_to_listen(const struct sock_conf *cf, struct tcp_listen *l);
 void conf_to_udp(const struct sock_conf *cf, struct udp_ep *u);
 void conf_to_ep(const struct sock_conf *cf, struct ep *ep);
-/* Give a new connection's kernel socket what its listener was given. */
-void conf_inherit(const struct sock *listener, int lfd, struct sock *s, int fd);
+/* Level and name of a bit of opts_set that accepted connections inherit: 1, or 2 when what
+ * is read is twice what was set; -ENOENT for the others. */
+int opt_inherited(uint32_t bit, int *level, int *name);
+
+/* ---- what connections get from their listener (inherit.c) -------------------------------- */
+
+/* The settings of a new connection of @l; its kernel socket gets them when somebody looks (sock_settle). */
+void inherit_conf(struct sock *l, int lfd, struct sock *s, int fd, struct sock_conf *cf);
+void inherit_after_fork(void);
+/* An option of @l is about to change. */
+static inline void inherit_forget(struct sock *l)
+{
+	__atomic_store_n(&l->inherit, 0, __ATOMIC_RELAXED);
+}
 
 /* ---- the calls by protocol ---------------------------------------------------------------- */
 

@@ -358,28 +358,14 @@ void conf_to_udp(const struct sock_conf *cf, struct udp_ep *u)
 		u->flags &= ~(uint32_t)UDP_F_STAMP;
 }
 
-void conf_inherit(const struct sock *listener, int lfd, struct sock *s, int fd)
+int opt_inherited(uint32_t bit, int *level, int *name)
 {
-	uint64_t bits = listener->opts_set;
-	uint8_t val[64];
-
-	while (bits) {
-		int b = __builtin_ctzll(bits), v;
-		socklen_t len = sizeof(val);
-
-		bits &= bits - 1;
-		if (b >= N_BITS || !mirrored[b].inherit ||
-		    sys_getsockopt(lfd, mirrored[b].level, mirrored[b].name, val, &len) < 0)
-			continue;
-		if (b == B_RCVBUF || b == B_SNDBUF) {
-			/* The kernel doubles what it is given. */
-			memcpy(&v, val, sizeof(v));
-			v /= 2;
-			memcpy(val, &v, sizeof(v));
-		}
-		if (sys_setsockopt(fd, mirrored[b].level, mirrored[b].name, val, len) == 0)
-			s->opts_set |= 1ull << b;
-	}
+	if (bit >= N_BITS || !mirrored[bit].inherit)
+		return -ENOENT;
+	*level = mirrored[bit].level;
+	*name = mirrored[bit].name;
+	/* The kernel doubles what it is given. */
+	return bit == B_RCVBUF || bit == B_SNDBUF ? 2 : 1;
 }
 
 /* Read everything again and put it where the data path looks. */
@@ -639,6 +625,7 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 
 	if (s->mode == SOCK_KERNEL || (int)len < 0)
 		return SOCK_PASS;
+	sock_settle(s, fd);
 	if (unlikely(kernel_only(s, level, name, val, len)))
 		return set_kernel_only(s, fd, level, name, val, len);
 	if (s->mode == SOCK_ACCEL && level == IPPROTO_TCP && name == TCP_CONGESTION && val && len) {
@@ -649,6 +636,7 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 	rc = sys_setsockopt(fd, level, name, val, len);
 	if (rc < 0)
 		return rc;
+	inherit_forget(s);
 	bit = find_bit(level, name);
 	if (bit >= 0) {
 		s->opts_set |= 1ull << bit;
@@ -734,6 +722,8 @@ static int get_conn_opt(struct sock *s, int level, int name, void *val, socklen_
 
 int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val, socklen_t *len)
 {
+	int rc;
+
 	if (s->mode != SOCK_ACCEL)
 		return SOCK_PASS;
 	if (level == SOL_SOCKET && name == SO_ERROR)
@@ -742,7 +732,10 @@ int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val, sock
 		return SOCK_PASS;
 	if (level == IPPROTO_TCP && name == TCP_INFO)
 		return get_info(s, val, len);
-	return s->ep->kind == EP_TCP_CONN ? get_conn_opt(s, level, name, val, len) : SOCK_PASS;
+	rc = s->ep->kind == EP_TCP_CONN ? get_conn_opt(s, level, name, val, len) : SOCK_PASS;
+	if (rc == SOCK_PASS)
+		sock_settle(s, fd);
+	return rc;
 }
 
 /* ---- ioctl ----------------------------------------------------------------------------- */

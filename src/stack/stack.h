@@ -156,6 +156,14 @@ void stack_fill_vi(struct stack *st, uint32_t i);
  * this process' VIs and the next timer. For spinning. */
 bool stack_work(struct stack *st, uint64_t now_ns);
 
+/* Before a wait, without the lock: send the ACKs that were kept for what the user does next. */
+void stack_flush_acks_slow(struct stack *st);
+static inline void stack_flush_acks(struct stack *st)
+{
+	if (unlikely(st->net.shm->soft_n))
+		stack_flush_acks_slow(st);
+}
+
 /* After the lock was dropped: ask the daemon for next hops that packets wait for. */
 static inline bool stack_wants_resolve(const struct stack *st)
 {
@@ -182,6 +190,8 @@ uint32_t stack_wait_bit(struct stack *st);
 #define STACK_SLEEP_KERNEL 1	/* epoll_data of @kfd; 0 for everything else */
 int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie);
 void stack_sleep_done(struct stack *st);
+/* The sleep was told of a kernel descriptor: the one that it asked for?  Else one of an earlier sleep, watched no longer. */
+bool stack_sleep_kernel(struct stack *st);
 /* Cap of a sleep in ns from now, -1 none: by the protocol's next timer (the leader's), or 0 when
  * this thread's own last look rang its doorbell. */
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);

@@ -23,6 +23,7 @@ enum {
 	JOIN_WAIT_MS = 3000,
 	DEAD_TRIES = 40,		/* until the keeper has noticed, and the daemon given the name free */
 	DEAD_WAIT_MS = 25,
+	SOFT_ACK_US = 100,		/* from one call of a busy program to the next */
 };
 
 /* Hash of the version: processes of one stack share structs, so they must be
@@ -72,6 +73,7 @@ static void fill_conf(struct net_conf *c, const struct opts *o, const struct cp_
 	c->fin_timeout_ms = (uint32_t)s.tcp_fin_timeout * 1000;
 	c->msl_ms = (uint32_t)s.tcp_tconst_msl * 1000;
 	c->delack_ms = 40;
+	c->soft_ack_ns = SOFT_ACK_US * 1000;
 	c->delack_segs = (uint32_t)s.delack_thresh;
 	c->initial_cwnd_bytes = (uint32_t)s.tcp_initial_cwnd;
 	c->max_wscale = 14;

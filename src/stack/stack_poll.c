@@ -182,6 +182,8 @@ int stack_poll(struct stack *st)
 	}
 	net->now = clock_ns();
 	atomic_store_explicit(&st->shm->heartbeat_ns, net->now, memory_order_relaxed);
+	if (tcp_soft_acks_due(net, net->now))
+		tcp_flush_acks(net);
 	for (uint32_t i = 0; i < net->n_vis; i++)
 		work += poll_vi(st, i);
 	net_tx_reap(net);
@@ -199,12 +201,20 @@ int stack_poll(struct stack *st)
 	return work;
 }
 
+__cold void stack_flush_acks_slow(struct stack *st)
+{
+	stack_lock(st);
+	st->net.now = clock_ns();
+	tcp_flush_acks(&st->net);
+	stack_unlock(st);
+}
+
 bool stack_work(struct stack *st, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < st->net.n_vis; i++)
 		if (vi_rx_ready(&st->vis[i]) || st->vis[i].shm->tx_unkicked)
 			return true;
-	return timer_due(&st->net.shm->wheel, now_ns);
+	return timer_due(&st->net.shm->wheel, now_ns) || tcp_soft_acks_due(&st->net, now_ns);
 }
 
 __cold void stack_resolve(struct stack *st)
