@@ -169,7 +169,7 @@ struct sock_conf {
 	int32_t linger_s;
 	uint32_t bound_if;
 	uint32_t mcast_if;
-	uint8_t ttl, tos, mcast_ttl;
+	uint8_t ttl, tos, mcast_ttl, pmtudisc;
 	uint16_t mss_user;
 	uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
 	uint32_t user_timeout_ms, linger2_ms, defer_accept_ms;
@@ -179,7 +179,7 @@ struct sock_conf {
 	SOCK_SF_RECVTOS | SOCK_SF_REUSEADDR | SOCK_SF_REUSEPORT | SOCK_SF_MCAST_LOOP | SOCK_SF_RECVERR | \
 	SOCK_SF_BUSY_POLL | SOCK_SF_HOPLIMIT | SOCK_SF_TCLASS | SOCK_SF_TSTAMPING | SOCK_SF_BROADCAST | \
 	SOCK_SF_RXQ_OVFL)
-#define CONF_EP_FLAGS (EP_F_V6ONLY | EP_F_V4 | EP_F_REUSEPORT | EP_F_MCAST_ALL | EP_F_RECVERR)
+#define CONF_EP_FLAGS (EP_F_V6ONLY | EP_F_V4 | EP_F_REUSEPORT | EP_F_MCAST_ALL | EP_F_RECVERR | EP_F_NODF)
 #define CONF_TCP_FLAGS (TCP_F_NODELAY | TCP_F_CORK | TCP_F_KEEPALIVE | TCP_F_QUICKACK | \
 	TCP_F_RCVBUF_LOCKED | TCP_F_SNDBUF_LOCKED | TCP_F_OOBINLINE)
 
@@ -222,6 +222,8 @@ int dgram_bind(struct sock *s, int fd);
 int dgram_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
 int dgram_first_send(struct sock *s, int fd, const struct addr *to);
 int dgram_rebind(struct sock *s, int fd);
+/* The kernel socket is to send what is longer than the path's MTU, of which it was not told. */
+void dgram_kernel_pmtu(struct sock *s, int fd);
 /* Multicast membership changed by a setsockopt() that the kernel has accepted. */
 void dgram_group(struct sock *s, int fd, bool join, const struct ipaddr *group, uint32_t ifindex);
 
@@ -240,6 +242,8 @@ int stream_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_
 /* Append what the socket asked for to msg->msg_control; msg_controllen is what was there
  * on entry and is what was used on return. */
 void cmsg_recv(const struct sock *s, const struct pkt *p, struct msghdr *msg);
+/* The same for an entry of the error queue: IP_RECVERR, IPV6_RECVERR. */
+void cmsg_recv_err(const struct sock *s, const struct udp_err *e, struct msghdr *msg);
 #define CMSG_FLAGS (SOCK_SF_STAMP | SOCK_SF_STAMPNS | SOCK_SF_PKTINFO | SOCK_SF_PKTINFO6 | SOCK_SF_RECVTTL | \
 	SOCK_SF_RECVTOS | SOCK_SF_HOPLIMIT | SOCK_SF_TCLASS | SOCK_SF_TSTAMPING | SOCK_SF_RXQ_OVFL)
 

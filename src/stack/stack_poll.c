@@ -54,9 +54,10 @@ static __cold void rx_icmp(struct net *net, struct pkt *p, const struct rx_info 
 
 	if (ep && ep->kind == EP_TCP_CONN)
 		tcp_icmp(net, ep, ri->icmp.err, ri->icmp.hard, ri->icmp.mtu, ri->icmp.seq);
-	else if (ep && ep->kind == EP_UDP)
-		udp_icmp(net, ep, ri->icmp.err, ri->icmp.hard, ri->icmp.mtu);
-	pkt_free(net, p);
+	if (ep && ep->kind == EP_UDP)
+		udp_icmp(net, ep, p, ri);
+	else
+		pkt_free(net, p);
 }
 
 static __cold void rx_nobody(struct net *net, struct pkt *p, const struct rx_info *ri)
