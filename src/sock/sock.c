@@ -17,7 +17,7 @@ enum {
 	SOCKS_PER_CHUNK = 500,
 	MAX_CHUNKS = 4096,
 	LINGER_STEP_NS = 10000000,
-	KEEPER_WAIT_MS = 50,
+	KEEPER_WAIT_MS = 1000,		/* it looks every 100 ms, if it can run */
 };
 
 struct chunk {
@@ -490,6 +490,8 @@ void sock_await_keeper(struct stack *st)
 
 	for (int i = 0; i < KEEPER_WAIT_MS && !atomic_load(&upper(st)->watching); i++)
 		sys2(SYS_nanosleep, &ms, NULL);
+	/* There is none, or it is stopped: the next one need not wait as well. */
+	atomic_store(&upper(st)->watching, 1);
 }
 
 void sock_passing(struct sock *s, int fd)

@@ -53,6 +53,8 @@ int proc_add_if(struct stack *st, uint32_t ifindex, enum sock_reason *why);
 /* All that may be accelerated; number of those that are, or 0 with a reason. */
 int proc_add_all_ifs(struct stack *st, enum sock_reason *why);
 /* An existing stack by the daemon's id. */
+/* The process had this stack before it became another program: what did not survive goes. */
+void sock_exec_resume(struct stack *st);
 int proc_stack_by_id(struct stack **out, uint32_t id);
 /* The conversation with the daemon if there is one already or one can be had
  * without starting it; NULL otherwise. */

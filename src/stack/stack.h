@@ -38,6 +38,7 @@ struct stack {
 	uint32_t evs_per_poll;
 	uint32_t rx_size, tx_size;		/* EF_RXQ_SIZE, EF_TXQ_SIZE; 0 default */
 	bool no_zc;			/* EF_AF_XDP_ZEROCOPY=0 */
+	bool resumed;			/* the process had its slot as another program, before exec */
 	_Atomic bool retired;		/* stack_retire() has been here */
 };
 
@@ -81,6 +82,10 @@ int stack_map_if(struct stack *st, uint32_t ifindex, const int *xsk_fds, uint32_
  * that the parent reserved).  -EMFILE: more than STACK_MAX_PROCS. */
 int stack_proc_reserve(struct stack *st, uint32_t *slot);	/* under the lock */
 int stack_proc_add(struct stack *st, uint32_t slot);
+/* After exec: the slot that this process had as another program.  Its announced sleeps
+ * are void; what its sockets are is for the layer above (stack.resumed). */
+uint32_t stack_proc_ident(void);	/* not under the lock; 0: not known */
+bool stack_proc_resume(struct stack *st, uint32_t ident, uint32_t *slot);	/* under the lock */
 /* In a fork()'s child: forget what belongs to the parent's threads. */
 void stack_after_fork_child(struct stack *st, uint32_t slot);
 

@@ -218,7 +218,7 @@ static int open_or_attach(struct stack **out, const struct stack_attr *attr, str
 	struct cp_stack_rep rep = { .h.rc = 0 };
 	struct stack *st = stack_new();
 	int fds[CP_MAX_FDS], n_fds = CP_MAX_FDS;
-	uint32_t slot;
+	uint32_t slot, ident;
 	int rc;
 
 	if (!st)
@@ -259,8 +259,10 @@ static int open_or_attach(struct stack **out, const struct stack_attr *attr, str
 		goto out_close;
 	}
 	attach_net(st);
+	ident = stack_proc_ident();
 	stack_lock(st);
-	rc = stack_proc_reserve(st, &slot);
+	st->resumed = stack_proc_resume(st, ident, &slot);
+	rc = st->resumed ? 0 : stack_proc_reserve(st, &slot);
 	stack_unlock(st);
 	/* Whose lock it was may have been found dead just now. */
 	if (stack_dead(st))
