@@ -29,6 +29,8 @@
 
 enum { NET_MAX_VIS = 64 };
 
+enum { NET_ACK_BATCH = 32 };
+
 struct net {
 	void *base;			/* of the arena */
 	struct net_shm *shm;
@@ -43,7 +45,10 @@ struct net {
 	/* copies, taken when attached, of what must not change under our feet */
 	uint32_t conn_mask, local_mask;
 	uint32_t pkt_share;		/* frames that one use may take */
-	uint32_t spare;
+	/* Connections whose ACK waits for the end of a batch of packets (tcp_flush_acks()). */
+	uint16_t n_acks;
+	bool rx_more;			/* set by the poll loop: more packets of the batch follow */
+	uint32_t acks[NET_ACK_BATCH];
 	uint32_t *conn_table;		/* ids of chain heads */
 	uint32_t *local_table;
 	uint64_t hash_seed;

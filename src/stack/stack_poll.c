@@ -147,10 +147,13 @@ static inline int poll_vi(struct stack *st, uint32_t i)
 				__builtin_prefetch(next);
 				__builtin_prefetch((char *)next + PKT_DATA_OFF);
 			}
+			st->net.rx_more = k + 1 < n;
 			p = take_frame(st, &ev[k], &chain, i);
 			if (likely(p))
 				rx_packet(&st->net, p);
 		}
+		if (st->net.n_acks)
+			tcp_flush_acks(&st->net);
 		total += n;
 	} while (unlikely(n == BATCH && total < (int)st->evs_per_poll));
 	if (unlikely(chain))		/* the rest of a packet that the kernel did not finish */

@@ -407,8 +407,13 @@ void sim_poll(struct sim_host *h)
 
 	net->now = sim_now(h->sim);
 	while ((n = vi_rx_poll(&h->vi, ev, BATCH)) > 0) {
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
+			net->rx_more = i + 1 < n;
 			rx_frame(h, pkt_rx(net, 0, &ev[i]));
+		}
+#ifdef SIM_HAVE_TCP
+		tcp_flush_acks(net);
+#endif
 	}
 	net_tx_reap(net);
 #ifdef SIM_HAVE_TCP
