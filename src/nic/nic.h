@@ -165,7 +165,7 @@ static inline int vi_rx_refill(struct vi *vi, const uint32_t *bufs, int n);
  * vi_tx_post - queue bytes [@off, @off+@len) of frame @buf for transmission
  * @more_frags: the packet goes on in the next post (VI_F_SG only)
  * Returns 0, or -EAGAIN when the ring is full (nothing queued).  The frame must
- * not be rewritten until vi_tx_poll() returns it.  Nothing leaves before
+ * not be rewritten until vi_tx_poll() returns it.  Nothing need leave before
  * vi_tx_kick().
  */
 static inline int vi_tx_post(struct vi *vi, uint32_t buf, uint16_t off,

@@ -121,8 +121,11 @@ static void link_up(struct memif *m)
 		(void)watch(m, l->rx.efd, EV_RX);
 	if (m->armed)
 		__atomic_fetch_and(&l->rx.ring->flags, (uint16_t)~MEMIF_RING_MASK_INT, __ATOMIC_SEQ_CST);
+	/* DPDK's master sets our heads back to 0 at CONNECT, so they are set once more. */
 	if (l->zc)
-		memif_rx_repost(m, l);	/* what came during the handshake */
+		memif_rx_repost(m, l);
+	else if (l->slave)
+		__atomic_store_n(l->rx.ours, l->rx.bias, __ATOMIC_RELEASE);
 	m->shaking = NULL;
 	m->state = MEMIF_S_UP;
 	m->tx_part = 0;
@@ -378,8 +381,10 @@ void memif_service(struct memif *m)
 void memif_idle(struct memif *m)
 {
 	m->empty = 0;
-	if (m->fault || clock_ns() - m->poll_ns > MEMIF_POLL_NS)
-		memif_service(m);
+	if (!m->fault && clock_ns() - m->poll_ns <= MEMIF_POLL_NS)
+		return;
+	memif_rx_flush(m, m->link);
+	memif_service(m);
 }
 
 int memif_ctl_open(struct memif *m)

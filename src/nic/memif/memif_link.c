@@ -129,7 +129,7 @@ static void place_q(struct memif_q *q, uint8_t *base, uint64_t off, uint32_t n, 
 	q->ring = (struct memif_ring *)(base + off);
 	q->mask = (uint16_t)(n - 1);
 	q->bias = slave ? (uint16_t)n : 0;
-	q->pos = 0;
+	q->batch = (uint16_t)(n / 4 < MEMIF_BATCH ? n / 4 : MEMIF_BATCH);
 	q->ours = slave ? &q->ring->head : &q->ring->tail;
 	q->theirs = slave ? &q->ring->tail : &q->ring->head;
 	/* Whoever receives says whether it wants interrupts: not until vi_rx_arm(). */
@@ -189,7 +189,7 @@ int memif_link_make(struct memif *m, struct memif_link *l, uint32_t max_log2)
 		fill_bufs(l, &l->tx, 2 * ring);
 		fill_bufs(l, &l->rx, 2 * ring + bufs);
 		/* All receive buffers are the peer's from the start. */
-		__atomic_store_n(l->rx.ours, (uint16_t)n, __ATOMIC_RELEASE);
+		__atomic_store_n(l->rx.ours, l->rx.bias, __ATOMIC_RELEASE);
 	}
 	return 0;
 }

@@ -58,6 +58,7 @@ static int rx_arm(struct vi *vi, bool on)
 
 	m->armed = on;
 	if (on) {
+		memif_rx_flush(m, m->link);
 		/* Sequentially consistent: before the owner's last look at the index;
 		 * pairs with the peer's in memif_tx_kick(). */
 		__atomic_fetch_and(&r->flags, (uint16_t)~MEMIF_RING_MASK_INT, __ATOMIC_SEQ_CST);

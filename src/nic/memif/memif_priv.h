@@ -22,7 +22,7 @@ enum {
 	MEMIF_REGIONS    = 16,		/* of one peer */
 	MEMIF_LINKS      = 4,		/* dead ones kept mapped + the live one */
 	MEMIF_POLL_EMPTY = 64,		/* empty polls between looks at the clock */
-	MEMIF_NAME       = 32,
+	MEMIF_BATCH      = 32,
 };
 #define MEMIF_RETRY_NS  (50 * NSEC_PER_MSEC)	/* between attempts to connect */
 #define MEMIF_POLL_NS   (500 * NSEC_PER_USEC)	/* between looks at the control socket */
@@ -42,6 +42,9 @@ struct memif_q {
 	struct memif_ring *ring;
 	uint16_t *ours, *theirs;
 	uint16_t pos;		/* descriptors used; all that we keep of the ring's state */
+	uint16_t seen;		/* tx: `theirs` when we last looked: its line is the peer's */
+	uint16_t shown;		/* rx: pos when we last gave descriptors back */
+	uint16_t batch;		/* rx: give back so many at once, or when there is nothing to do */
 	uint16_t bias;
 	uint16_t mask;
 	int efd;		/* doorbell, or -1 */
@@ -133,6 +136,7 @@ int memif_rx_poll_zc(struct vi *vi, struct vi_event *ev, int max);
 int memif_rx_refill(struct vi *vi, const uint32_t *bufs, int n);
 int memif_rx_refill_zc(struct vi *vi, const uint32_t *bufs, int n);
 void memif_rx_repost(struct memif *m, struct memif_link *l);	/* zero-copy: waiting frames into the ring */
+void memif_rx_flush(struct memif *m, struct memif_link *l);	/* what was held back for a batch */
 bool memif_rx_ready(const struct vi *vi);
 int memif_tx_post(struct vi *vi, uint32_t buf, uint16_t off, uint16_t len, bool more);
 int memif_tx_poll(struct vi *vi, uint32_t *bufs, int max);

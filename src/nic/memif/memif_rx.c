@@ -9,6 +9,10 @@
  *
  * Everything in the ring is the peer's word, and may change while we look: each
  * descriptor is read once, checked, and only the checked copy is used.
+ *
+ * Descriptors are given back in batches, or when there is nothing to do.  Stores become
+ * visible in order, and the line of an index that the peer reads takes longest: an
+ * answer must not wait behind it.
  */
 #include <string.h>
 
@@ -37,17 +41,34 @@ static inline const uint8_t *source(const struct memif_link *l, uint32_t slot, c
 	return l->region[d->region].base + d->offset;
 }
 
-/* A descriptor is the slave's to make ready again; the master wrote length and flags. */
-static inline void recycle(struct memif_link *l, uint32_t slot)
+/* Descriptors that we are done with go back.  It is the slave's to make them ready:
+ * the master wrote length and flags. */
+static void give_back(struct memif_link *l)
 {
-	struct memif_desc *d = &l->rx.ring->desc[slot];
+	struct memif_q *q = &l->rx;
 
-	if (!l->slave)
-		return;
-	d->flags = 0;
-	d->region = 0;
-	d->length = l->buf_size;
-	d->offset = l->rx.bufs_off + slot * l->buf_size;
+	for (; l->slave && q->shown != q->pos; q->shown++) {
+		uint32_t slot = q->shown & q->mask;
+		struct memif_desc *d = &q->ring->desc[slot];
+
+		d->flags = 0;
+		d->region = 0;
+		d->length = l->buf_size;
+		d->offset = q->bufs_off + slot * l->buf_size;
+	}
+	q->shown = q->pos;
+	/* Release: we are done with the buffers before the peer has them again. */
+	__atomic_store_n(q->ours, (uint16_t)(q->pos + q->bias), __ATOMIC_RELEASE);
+}
+
+void memif_rx_flush(struct memif *m, struct memif_link *l)
+{
+	if (l->zc) {
+		if (m->posted != m->fill.head)
+			memif_rx_repost(m, l);
+	} else if (l->rx.shown != l->rx.pos) {
+		give_back(l);
+	}
 }
 
 static inline uint8_t *take_frame(struct memif *m, struct vi_event *ev, uint32_t len)
@@ -133,13 +154,15 @@ static __cold uint32_t rx_chain(struct vi *vi, uint32_t avail, struct vi_event *
 	vi->shm->rx_pkts++;
 	vi->shm->rx_bytes += total;
 out:
-	for (uint32_t i = 0; i < used; i++)
-		recycle(l, (q->pos + i) & q->mask);
 	return used;
 }
 
-static void nothing(struct memif *m)
+static void nothing(struct memif *m, struct memif_link *l)
 {
+	/* A slave with zero-copy may wait for its frames; for buffers to send into nobody
+	 * waits, three quarters of the ring are there. */
+	if (!l->slave)
+		memif_rx_flush(m, l);
 	if (unlikely(++m->empty >= MEMIF_POLL_EMPTY))
 		memif_idle(m);
 }
@@ -152,13 +175,12 @@ int memif_rx_poll(struct vi *vi, struct vi_event *ev, int max)
 	/* Acquire: descriptors and data are read after it; pairs with the release of the
 	 * peer when it moved its index. */
 	uint32_t avail = (uint16_t)(memif_load(q->theirs) - q->pos), used;
-	const uint16_t begin = q->pos;
 	uint64_t bytes = 0;
 	uint32_t pkts = 0;
 	int n = 0;
 
 	if (!avail) {
-		nothing(m);
+		nothing(m, l);
 		return 0;
 	}
 	if (unlikely(avail > q->mask + 1u)) {
@@ -173,13 +195,12 @@ int memif_rx_poll(struct vi *vi, struct vi_event *ev, int max)
 
 		if (unlikely(m->fill.tail == m->fill.head)) {
 			m->shm->rx_no_frame++;
-			nothing(m);
+			nothing(m, l);
 			break;
 		}
 		used = 1;
 		if (likely(src && !(d.flags & MEMIF_DESC_NEXT) && d.length - 1 < m->frame_room)) {
 			memcpy(take_frame(m, &ev[n], d.length), src, d.length);
-			recycle(l, slot);
 			bytes += d.length;
 			pkts++;
 			n++;
@@ -191,9 +212,11 @@ int memif_rx_poll(struct vi *vi, struct vi_event *ev, int max)
 		q->pos = (uint16_t)(q->pos + used);
 		avail -= used;
 	}
-	if (q->pos != begin)
-		/* Release: we are done with the buffers before the peer has them again. */
-		__atomic_store_n(q->ours, (uint16_t)(q->pos + q->bias), __ATOMIC_RELEASE);
+	if ((uint16_t)(q->pos - q->shown) >= q->batch)
+		give_back(l);
+	/* The next frame to copy into has not been touched for a while. */
+	__builtin_prefetch(m->frames + ((size_t)m->fill.buf[m->fill.tail & m->fill.mask] << m->attr.frame_shift) +
+			   MEMIF_RX_OFF, 1);
 	vi->shm->rx_pkts += pkts;
 	vi->shm->rx_bytes += bytes;
 	vi->shm->fill_level = m->fill.head - m->fill.tail;
@@ -228,8 +251,6 @@ void memif_rx_repost(struct memif *m, struct memif_link *l)
 	uint32_t in_ring = m->posted - m->fill.tail, room = q->mask + 1u - in_ring;
 	uint16_t at = (uint16_t)(q->pos + in_ring);
 
-	if (m->posted == m->fill.head || !room)
-		return;
 	while (m->posted != m->fill.head && room--) {
 		uint32_t buf = m->fill.buf[m->posted++ & m->fill.mask];
 		struct memif_desc *d = &q->ring->desc[at++ & q->mask];
@@ -248,7 +269,7 @@ int memif_rx_refill_zc(struct vi *vi, const uint32_t *bufs, int n_bufs)
 	struct memif *m = vi->priv;
 	int n = memif_rx_refill(vi, bufs, n_bufs);
 
-	if (m->link != &m->none)
+	if (m->link != &m->none && m->fill.head - m->posted >= m->link->rx.batch)
 		memif_rx_repost(m, m->link);
 	return n;
 }
@@ -263,7 +284,7 @@ int memif_rx_poll_zc(struct vi *vi, struct vi_event *ev, int max)
 	int n = 0;
 
 	if (!avail) {
-		nothing(m);
+		nothing(m, l);
 		return 0;
 	}
 	if (unlikely(avail > m->posted - m->fill.tail)) {
@@ -291,7 +312,8 @@ int memif_rx_poll_zc(struct vi *vi, struct vi_event *ev, int max)
 		m->rx_skip = d.flags & MEMIF_DESC_NEXT && !sg;
 		m->fill.buf[m->fill.head++ & m->fill.mask] = e->buf;
 	}
-	memif_rx_repost(m, l);
+	if (m->fill.head - m->posted >= q->batch)
+		memif_rx_repost(m, l);
 	vi->shm->fill_level = m->fill.head - m->fill.tail;
 	return n;
 }

@@ -201,6 +201,7 @@ static void large_packets_arrive_in_pieces(void **state)
 			assert_int_equal(vi_tx_post(&s.vi, N_FILL + 2, 0, 1500, false), 0);
 			assert_int_equal(vi_tx_kick(&s.vi), 0);
 			assert_int_equal(take(&m, 9), 4500);
+			assert_int_equal(take(&m, 9), -1);
 			assert_int_equal(vi_tx_poll(&s.vi, done, 8), 3);
 			assert_int_equal(done[0], N_FILL);
 		}
@@ -587,6 +588,7 @@ static void bad_descriptors_are_dropped(void **state)
 	for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		show(&l, 1, &bad[i]);
 		assert_int_equal(take(&m, 0), -1);
+		assert_int_equal(take(&m, 0), -1);	/* nothing to do: what was used goes back */
 		assert_int_equal(m.shm.rx_bad_desc, i + 1);
 		assert_int_equal(l.s2m->tail, l.s2m->head);
 	}
@@ -594,6 +596,7 @@ static void bad_descriptors_are_dropped(void **state)
 	for (int i = 0; i < LIAR_RING; i++)
 		chain[i] = (struct memif_desc){ .length = 60, .flags = MEMIF_DESC_NEXT };
 	show(&l, LIAR_RING, chain);
+	assert_int_equal(take(&m, 0), -1);
 	assert_int_equal(take(&m, 0), -1);
 	assert_int_equal(m.shm.rx_bad_desc, ARRAY_SIZE(bad) + 1);
 	/* Half a chain waits; with its end it is a frame. */
@@ -671,7 +674,8 @@ static void a_hostile_master_harms_nobody(void **state)
 		assert_true(joined(&m, &s));
 		l = ((struct memif *)m.vi.priv)->link;
 		l->rx.ring->tail = 30000;
-		(void)post(&s, 0, 60);
+		for (int i = 0; i < 1100 && memif_up(&s.vi); i++)	/* looked at when the ring seems full */
+			(void)post(&s, 0, 60);
 		service(&s);
 		assert_false(memif_up(&s.vi));
 		assert_true(joined(&m, &s));

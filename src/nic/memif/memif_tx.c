@@ -6,15 +6,19 @@
  * it is posted, and is done at once.  With zero-copy the descriptor points into our
  * packet memory, and the frame is done when the master has moved tail past it.
  *
- * vi_tx_kick() shows what was posted; it may run without the lock, beside another
- * kick, so it moves the shared index forward only.  It makes a system call
- * only when the peer asked for interrupts.
+ * The first frame of a burst is shown to the peer at once, by a plain store: an atomic
+ * operation in vi_tx_kick() would let it wait until all earlier stores are out.  The
+ * kick shows the rest, in one; it may run without the lock, beside another kick, so it
+ * moves the shared index forward only.  It makes a system call only when the peer asked
+ * for interrupts.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "base/sys.h"
 #include "nic/memif/memif_priv.h"
+
+enum { FREE_ENOUGH = 16 };	/* descriptors; with fewer a frame may not fit: look at the peer's index */
 
 /* The frame is ours again. */
 static inline void done(struct memif *m, uint32_t buf)
@@ -139,18 +143,22 @@ int memif_tx_post(struct vi *vi, uint32_t buf, uint16_t off, uint16_t len, bool 
 	if (unlikely(l == &m->none))
 		return lose(m, buf, more);
 	at = q->pos + m->tx_part;
-	/* Acquire: the peer has read the descriptor before we write it. */
-	free = (uint16_t)(memif_load(q->theirs) + q->bias - (uint16_t)at);
-	if (unlikely(free > q->mask + 1u)) {
-		m->fault = true;
-		memif_idle(m);
-		return lose(m, buf, more);
+	free = (uint16_t)(q->seen + q->bias - (uint16_t)at);
+	if (unlikely(free < FREE_ENOUGH)) {
+		/* Acquire: the peer has read the descriptor before we write it. */
+		q->seen = memif_load(q->theirs);
+		free = (uint16_t)(q->seen + q->bias - (uint16_t)at);
+		if (unlikely(free > q->mask + 1u)) {
+			m->fault = true;
+			memif_idle(m);
+			return lose(m, buf, more);
+		}
+		if (!free)
+			return full(m);
 	}
 	if (l->zc) {
 		struct memif_desc *d = &q->ring->desc[at & q->mask];
 
-		if (unlikely(!free))
-			return full(m);
 		d->flags = more ? MEMIF_DESC_NEXT : 0;
 		d->region = 1;
 		d->length = len;
@@ -160,15 +168,24 @@ int memif_tx_post(struct vi *vi, uint32_t buf, uint16_t off, uint16_t len, bool 
 		const uint8_t *src = m->frames + ((size_t)buf << m->attr.frame_shift) + off;
 
 		used = copy_out(l, at, free, src, len, more);
+		if (unlikely(!used)) {
+			q->seen = memif_load(q->theirs);
+			free = (uint16_t)(q->seen + q->bias - (uint16_t)at);
+			used = free <= q->mask + 1u ? copy_out(l, at, free, src, len, more) : 0;
+		}
 		if (unlikely(used <= 0))
 			return used ? skip_bad(m, l, buf, more) : full(m);
 		done(m, buf);
 	}
 	m->tx_part = (uint16_t)(m->tx_part + used);
 	if (likely(!more)) {
+		uint16_t pos = (uint16_t)(q->pos + m->tx_part);
+
 		/* Release: descriptors and data before the index; pairs with the acquire
-		 * in memif_tx_kick(). */
-		__atomic_store_n(&q->pos, (uint16_t)(q->pos + m->tx_part), __ATOMIC_RELEASE);
+		 * in memif_tx_kick(), and of the peer. */
+		__atomic_store_n(&q->pos, pos, __ATOMIC_RELEASE);
+		if (!sh->tx_unkicked)
+			__atomic_store_n(q->ours, pos, __ATOMIC_RELEASE);
 		m->tx_part = 0;
 	}
 	sh->tx_inflight = m->comp.head - m->comp.tail;
@@ -220,6 +237,9 @@ int memif_tx_kick(struct vi *vi)
 	while ((int16_t)(pos - shown) > 0)
 		if (__atomic_compare_exchange_n(q->ours, &shown, pos, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			break;
+	/* While the peer reads: the buffer that is next. */
+	if (l->slave ? !l->zc : false)
+		__builtin_prefetch(q->bufs + (size_t)(pos & q->mask) * l->buf_size, 1);
 	if (unlikely(!(__atomic_load_n(&q->ring->flags, __ATOMIC_RELAXED) & MEMIF_RING_MASK_INT) && q->efd >= 0))
 		ring_doorbell(vi, q->efd);
 	return 0;
