@@ -7,7 +7,9 @@
  * AF_XDP.  All other latencies are given on top of this one.  Prints one line
  * of key=value words per measurement.
  *
- *   floor [-n round trips] [-t flood seconds] [-c core,core]
+ *   floor [-n round trips] [-t flood seconds] [-c core,core] [-b]
+ *
+ * -b: sleep in epoll_wait() instead of spinning, the floor of everything that does not spin.
  *
  * Needs root.  Exit: 0, 1 on failure, 77 when the machine cannot (no root, no
  * AF_XDP).  Namespaces and devices vanish with the processes.
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -50,12 +53,14 @@ struct end {
 	struct vi_shm shm;
 	uint8_t *frames;
 	struct xdp_prog *prog;
+	int ep;			/* -1: spin */
 };
 
 struct options {
 	long n;
 	int flood_s;
 	int core[2];
+	bool block;
 };
 
 /* What the two processes say to each other; the frames do not pass here. */
@@ -206,13 +211,37 @@ static void give_back(struct vi *vi)
 		(void)vi_rx_refill(vi, done, n);
 }
 
+static void end_block(struct end *e, const struct options *o)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+
+	e->ep = -1;
+	if (!o->block)
+		return;
+	e->ep = epoll_create1(EPOLL_CLOEXEC);
+	if (e->ep < 0 || epoll_ctl(e->ep, EPOLL_CTL_ADD, e->vi.fd, &ev) < 0)
+		die("epoll", -errno);
+}
+
+/* The next frames: spins for a moment, or sleeps. */
+static int next_frames(struct end *e, struct vi_event *ev, int max)
+{
+	struct epoll_event one;
+	int n = vi_rx_poll(&e->vi, ev, max);
+
+	if (n || e->ep < 0)
+		return n;
+	(void)epoll_wait(e->ep, &one, 1, 100);
+	return vi_rx_poll(&e->vi, ev, max);
+}
+
 static void echo_side(struct end *e, struct shared *sh)
 {
 	struct vi_event ev[16];
 	int n, i;
 
 	while (!atomic_load_explicit(&sh->stop, memory_order_relaxed)) {
-		n = vi_rx_poll(&e->vi, ev, 16);
+		n = next_frames(e, ev, 16);
 		if (!n)
 			continue;
 		for (i = 0; i < n; i++) {
@@ -266,7 +295,7 @@ static int ping(struct end *e, const struct options *o)
 		(void)vi_tx_post(&e->vi, buf, 256, FRAME_LEN, false);
 		(void)vi_tx_kick(&e->vi);
 		do {
-			n = vi_rx_poll(&e->vi, ev, 4);
+			n = next_frames(e, ev, 4);
 			t1 = now_ns();
 		} while (!n && t1 - t0 < 100 * NSEC_PER_MSEC);
 		while (n-- > 0)
@@ -286,9 +315,9 @@ static int ping(struct end *e, const struct options *o)
 		return -EIO;
 	}
 	qsort(half, (size_t)got, sizeof(*half), by_value);
-	printf("floor mode=echo unit=half_rtt_ns n=%ld lost=%ld min=%u p50=%u p90=%u p99=%u "
+	printf("floor mode=echo wait=%s unit=half_rtt_ns n=%ld lost=%ld min=%u p50=%u p90=%u p99=%u "
 	       "p99.9=%u max=%u zc=%d generic=%d\n",
-	       got, lost, half[0], half[got / 2], half[got * 9 / 10], half[got * 99 / 100],
+	       o->block ? "block" : "spin", got, lost, half[0], half[got / 2], half[got * 9 / 10], half[got * 99 / 100],
 	       half[got * 999 / 1000], half[got - 1], !!(e->shm.flags & VI_F_ZEROCOPY),
 	       !!(e->shm.flags & VI_F_GENERIC));
 	free(half);
@@ -353,6 +382,7 @@ static void far_side(struct shared *sh, const struct options *o, bool sink)
 	bring_up(1);
 	end_open(&e, 1);
 	pin(o->core[1]);
+	end_block(&e, o);
 	atomic_store(&sh->ready, 3);
 	if (sink)
 		sink_side(&e, sh);
@@ -393,6 +423,7 @@ static int measure(const struct options *o, bool sink)
 	}
 	usleep(200000);		/* the link comes up */
 	pin(o->core[0]);
+	end_block(&e, o);
 	rc = sink ? flood(&e, sh, o->flood_s) : ping(&e, o);
 	atomic_store(&sh->stop, 1);
 	waitpid(pid, &status, 0);
@@ -428,10 +459,13 @@ int main(int argc, char **argv)
 	struct options o = { .n = 200000, .flood_s = 2, .core = { 0, 1 } };
 	int c, rc;
 
-	while ((c = getopt(argc, argv, "n:t:c:")) != -1) {
+	while ((c = getopt(argc, argv, "n:t:c:b")) != -1) {
 		switch (c) {
 		case 'n':
 			o.n = atol(optarg);
+			break;
+		case 'b':
+			o.block = true;
 			break;
 		case 't':
 			o.flood_s = atoi(optarg);
@@ -441,7 +475,7 @@ int main(int argc, char **argv)
 				break;
 			/* fall through */
 		default:
-			fprintf(stderr, "usage: floor [-n round trips] [-t flood seconds] [-c core,core]\n");
+			fprintf(stderr, "usage: floor [-n round trips] [-t flood seconds] [-c core,core] [-b]\n");
 			return 1;
 		}
 	}

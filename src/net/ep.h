@@ -46,7 +46,11 @@ enum {
 	EP_F_ORPHAN    = 1u << 5,	/* no socket refers to it: the protocol frees the slot when done */
 	EP_F_MCAST_ALL = 1u << 6,	/* IP_MULTICAST_ALL (default on) */
 	EP_F_RECVERR   = 1u << 7,	/* IP_RECVERR: soft ICMP errors are reported too */
+	EP_F_NODF      = 1u << 8,	/* IPv4 packets may be fragmented on the way */
 };
+
+/* IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: the kernel's numbers. */
+enum ep_pmtudisc { PMTUDISC_DONT, PMTUDISC_WANT, PMTUDISC_DO, PMTUDISC_PROBE, PMTUDISC_INTERFACE, PMTUDISC_OMIT };
 
 /* Where this endpoint's packets leave, checked by one compare of generations. */
 struct ep_route {
@@ -78,7 +82,9 @@ struct ep {
 	uint32_t flowlabel;		/* IPv6 */
 	struct ep_route route;
 	uint16_t pmtu;			/* learnt from ICMP, L3 bytes; 0: none. Limits route.mtu */
-	uint16_t spare;
+	uint8_t pmtudisc;		/* enum ep_pmtudisc */
+	uint8_t spare;
+	uint32_t pmtu_s;		/* second of net.now when it was learnt */
 };
 _Static_assert(sizeof(struct ep) <= 192, "three cache lines, then the protocol");
 

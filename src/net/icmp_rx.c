@@ -17,6 +17,7 @@
 
 enum {
 	PMTU_MIN4 = 552,	/* Linux' min_pmtu: a smaller one is a lie or a mistake */
+	PMTU_LIFE_S = 600,	/* Linux' mtu_expires; RFC 1191 section 6.3 */
 };
 
 static __cold bool bad(struct net *net)
@@ -70,18 +71,31 @@ bool icmp_rx(struct net *net, struct pkt *p, struct rx_info *out)
 	NET_STAT(net, icmp_in_errors);
 	out->l4 = IPPROTO_ICMP;
 	out->flow = e.flow;
-	out->icmp = (struct net_icmp){ .ep = ep->id, .err = err, .hard = hard, .seq = e.seq };
+	out->icmp = (struct net_icmp){ .ep = ep->id, .err = err, .hard = hard, .seq = e.seq,
+				  .type = e.type, .code = e.code, .info = e.ip6 ? e.mtu ? e.mtu : e.ptr6 : e.mtu ? e.mtu : e.ptr,
+				  .l4_off = (uint16_t)(p->l4_off + e.l4_off) };
 	if (err == EMSGSIZE)
 		out->icmp.mtu = max_t(uint32_t, e.mtu, e.ip6 ? (uint32_t)IP6_MTU_MIN :
 						       (uint32_t)PMTU_MIN4);
 	return true;
 }
 
-void net_pmtu(struct ep *ep, uint32_t mtu)
+void net_pmtu(struct net *net, struct ep *ep, uint32_t mtu)
 {
-	if (mtu == 0 || mtu >= UINT16_MAX || (ep->pmtu && mtu >= ep->pmtu))
+	if (mtu == 0 || mtu >= UINT16_MAX || (ep->pmtu && mtu > ep->pmtu))
 		return;
 	ep->pmtu = (uint16_t)mtu;
-	if (ep->route.mtu > mtu)
+	ep->pmtu_s = (uint32_t)(net->now / NSEC_PER_SEC);
+	/* IP_PMTUDISC_PROBE only wants to be told. */
+	if (ep->route.mtu > mtu && ep->pmtudisc < PMTUDISC_PROBE)
 		ep->route.mtu = (uint16_t)mtu;
+}
+
+bool net_pmtu_old(struct net *net, struct ep *ep)
+{
+	if (likely(!ep->pmtu || (uint32_t)(net->now / NSEC_PER_SEC) - ep->pmtu_s < PMTU_LIFE_S))
+		return false;
+	ep->pmtu = 0;
+	ep->route.gen = 0;
+	return true;
 }

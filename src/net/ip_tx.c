@@ -70,7 +70,7 @@ int net_route_to(struct net *net, struct ep *ep, const struct ipaddr *src, const
 	r.gen = f.gen;
 	r.ifindex = f.ifindex;
 	r.mtu = (uint16_t)min_t(uint32_t, f.mtu, FRAME_MTU);
-	if (ep->pmtu && ep->pmtu < r.mtu)
+	if (ep->pmtu && ep->pmtu < r.mtu && ep->pmtudisc < PMTUDISC_PROBE)
 		r.mtu = ep->pmtu;
 	r.vi = (uint8_t)vi;
 	r.valid = f.neigh_state == CP_NEIGH_VALID;
@@ -397,7 +397,7 @@ static inline void put_ip4(struct net *net, const struct ep *ep, uint8_t ttl, be
 	uint64_t a, b, sum;
 
 	a = 0x45 | (uint64_t)ep->tos << 8 | (uint64_t)to_be16((uint16_t)tot_len).be << 16 |
-	    (uint64_t)net->shm->ip_id++ << 32 | (uint64_t)to_be16(0x4000).be << 48;
+	    (uint64_t)net->shm->ip_id++ << 32 | (uint64_t)to_be16(ep->flags & EP_F_NODF ? 0 : 0x4000).be << 48;
 	b = ttl | (uint64_t)proto << 8 | (uint64_t)src.be << 32;
 	sum = (uint32_t)a + (a >> 32) + (uint32_t)b + (b >> 32) + dst.be;
 	b |= (uint64_t)csum_fold(csum_from64(sum)).be << 16;

@@ -29,6 +29,8 @@
 
 enum { NET_MAX_VIS = 64 };
 
+enum { NET_ACK_BATCH = 32 };
+
 struct net {
 	void *base;			/* of the arena */
 	struct net_shm *shm;
@@ -43,7 +45,10 @@ struct net {
 	/* copies, taken when attached, of what must not change under our feet */
 	uint32_t conn_mask, local_mask;
 	uint32_t pkt_share;		/* frames that one use may take */
-	uint32_t spare;
+	/* Connections whose ACK waits for the end of a batch of packets (tcp_flush_acks()). */
+	uint16_t n_acks;
+	bool rx_more;			/* set by the poll loop: more packets of the batch follow */
+	uint32_t acks[NET_ACK_BATCH];
 	uint32_t *conn_table;		/* ids of chain heads */
 	uint32_t *local_table;
 	uint64_t hash_seed;
@@ -146,6 +151,9 @@ struct net_icmp {
 	uint32_t mtu;		/* too big: L3 bytes that fit; else 0 */
 	uint32_t seq;		/* TCP: sequence number of the embedded segment */
 	bool hard;
+	uint8_t type, code;	/* of the message */
+	uint32_t info;		/* as sock_extended_err has it: MTU, or the octet in question */
+	uint16_t l4_off;	/* of the quoted transport header, from the frame's start */
 };
 
 /* What ip_rx() made of a frame, in p->l3_off ... and here. */
@@ -167,10 +175,13 @@ bool ip_rx(struct net *net, struct pkt *p, struct rx_info *out);
  * flow has the addresses of the message, l4_len what follows the IP header. */
 bool icmp_rx(struct net *net, struct pkt *p, struct rx_info *out);
 
-/* net_pmtu - the path of @ep carries packets of at most @mtu L3 bytes.  Lasts until
- * the endpoint is closed or connected anew; udp_icmp() and tcp_icmp() call it once
- * they believe the message. */
-void net_pmtu(struct ep *ep, uint32_t mtu);
+/* net_pmtu - the path of @ep carries packets of at most @mtu L3 bytes.  Lasts ten
+ * minutes, or until the endpoint is closed or connected anew; udp_icmp() and tcp_icmp()
+ * call it once they believe the message. */
+void net_pmtu(struct net *net, struct ep *ep, uint32_t mtu);
+/* net_pmtu_old - forget a path MTU whose time is over; true: there was one, and the
+ * route must be looked up again. */
+bool net_pmtu_old(struct net *net, struct ep *ep);
 
 /* ---- packets out (ip_tx.c) ---------------------------------------------- */
 

@@ -103,6 +103,8 @@ struct net_conf {
 	uint8_t pad[2];
 	uint32_t defer_max_pkts, defer_max_ms;
 	uint32_t somaxconn;
+	uint32_t soft_ack_ns;		/* how long an ACK that nobody waits for may wait for company; 0: not at all */
+	uint32_t conf_pad;
 };
 
 /* A next hop whose MAC is wanted. */
@@ -113,7 +115,7 @@ struct net_unres {
 	uint64_t wanted_ns;		/* last time that a packet needed it */
 	uint64_t asked_ns;		/* last told */
 };
-enum { NET_MAX_UNRES = 32 };
+enum { NET_MAX_UNRES = 32, NET_SOFT_ACKS = 16 };
 
 struct net_shm {
 	/* set at creation, then read-only (offsets from the arena's base, bytes) */
@@ -149,7 +151,9 @@ struct net_shm {
 	uint64_t defer_retry_ns;		/* look again then, though cp_gen did not move */
 	struct net_unres unres[NET_MAX_UNRES];
 	uint32_t unres_n;
-	uint32_t unres_pad;
+	uint32_t soft_n;			/* of soft_ack[] */
+	uint32_t soft_ack[NET_SOFT_ACKS];	/* connections that owe an ACK which may ride on what their user does next */
+	uint64_t soft_ns;			/* since when the first of them waits */
 	struct timer_wheel wheel;
 
 	/* counters; writer: lock holder; tools read */

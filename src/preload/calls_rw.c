@@ -62,7 +62,7 @@ static __cold void rights_sent(const struct msghdr *m)
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			s = fdtab_sock(fd);
 			if (s)
-				sock_passing(s);
+				sock_passing(s, fd);
 		}
 	}
 }

@@ -27,10 +27,12 @@ static int new_socket(int fd, int domain, int type, int protocol)
 	}
 	preload_start();
 	s = sock_new(fd, domain, type, protocol, &reason);
-	if (s)
+	if (s) {
+		sock_is_fresh(s);
 		fdtab_set_sock(fd, s);
-	else
+	} else {
 		fdtab_set_kernel(fd, domain, type & 0xf, reason);
+	}
 	errno = saved;
 	return fd;
 }

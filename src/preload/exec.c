@@ -137,7 +137,7 @@ static void announce_inherited(bool all)
 		struct sock *s = word_sock(fdtab_word(fd));
 
 		if (s && s->mode == SOCK_ACCEL && (all || !(sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC)))
-			sock_passing(s);
+			sock_passing(s, fd);
 	}
 }
 
@@ -148,8 +148,10 @@ static void announce(void)
 		return;
 	if (fork_shares_memory())
 		announce_inherited(false);
-	else
+	else {
+		fdtab_identify();
 		sock_exec_prepare();
+	}
 }
 
 /* A macro, since the memory must be the caller's frame. */

@@ -175,6 +175,20 @@ int fdtab_max(void)
 	return max_fd;
 }
 
+void fdtab_identify(void)
+{
+	for (int fd = 0; fd <= max_fd; fd++)
+		if (word_sock(fdtab_word(fd)))
+			sock_identify(word_sock(fdtab_word(fd)), fd);
+}
+
+void fdtab_settle(void)
+{
+	for (int fd = 0; fd <= max_fd; fd++)
+		if (word_sock(fdtab_word(fd)))
+			sock_settle(word_sock(fdtab_word(fd)), fd);
+}
+
 void fdtab_after_fork(void)
 {
 	/* The forking thread is the only one left; fork.c held the lock over fork(). */

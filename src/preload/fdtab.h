@@ -97,6 +97,10 @@ void fdtab_decided(int fd, struct sock *s);
 /* Highest number that was ever an object, or internal; -1 none. */
 int fdtab_max(void);
 int fdtab_max_internal(void);
+/* Before other processes ask for our sockets by the kernel's names. Lock not held. */
+void fdtab_identify(void);
+/* Nothing that this process alone knows about kernel sockets may be left open: before fork(). */
+void fdtab_settle(void);
 /* In the child of fork(). */
 void fdtab_after_fork(void);
 

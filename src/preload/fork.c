@@ -5,8 +5,9 @@
  * fork() runs the handlers registered here: the parent holds the table's lock
  * and lets sock/ take the stacks' locks, so that the child's copy is whole.
  * The child of vfork() or of clone(CLONE_VM) runs in our memory with its own
- * descriptors: fork_shares_memory() knows it by its process id, and by a page
- * that the kernel clears in a copied address space.
+ * descriptors: fork_shares_memory() knows it by a word of the thread (vfork.c), once a
+ * clone(CLONE_VM) was seen by its process id, and a copy by a page that the kernel
+ * clears in a copied address space.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -17,23 +18,27 @@
 #include "preload/fdtab.h"
 #include "preload/libc.h"
 
+#if !PRELOAD_VFORK
+__thread uint32_t fork_in_vfork __attribute__((tls_model("initial-exec")));
+#endif
 static int my_pid;
-static uint32_t *same_memory;	/* 1; reads as 0 in a copied address space */
+_Atomic uint32_t *fork_same_memory;
+_Atomic bool fork_foreign_seen;
 static bool registered;
 static bool held;		/* the forking thread holds the locks */
 
-bool fork_shares_memory(void)
+__cold bool fork_shares_memory_slow(void)
 {
 	int pid = sys_getpid();
 
 	if (likely(pid == my_pid))
 		return false;
-	if (my_pid && (!same_memory || *same_memory))
+	if (my_pid && (!fork_same_memory || *fork_same_memory))
 		return true;
 	/* Copied by a plain system call, so that no handler of ours ran. */
 	my_pid = pid;
-	if (same_memory)
-		*same_memory = 1;
+	if (fork_same_memory)
+		*fork_same_memory = 1;
 	stack_thread.tid = 0;
 	return false;
 }
@@ -42,6 +47,9 @@ static void prepare(void)
 {
 	if (!preload_started())
 		return;
+	if (unlikely(sock_fork_is_full()))
+		fdtab_identify();
+	fdtab_settle();
 	fdtab_lock();
 	sock_epoll_fork_prepare();
 	sock_fork_prepare();
@@ -64,9 +72,10 @@ static void parent(bool failed)
 
 static void child(void)
 {
+	fork_in_vfork = 0;
 	my_pid = sys_getpid();
-	if (same_memory)
-		*same_memory = 1;
+	if (fork_same_memory)
+		*fork_same_memory = 1;
 	stack_thread.tid = 0;
 	if (!held)
 		return;
@@ -96,8 +105,8 @@ void fork_init(void)
 	my_pid = sys_getpid();
 	page = sys6_(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page > 0 && sys3(SYS_madvise, page, 4096, MADV_WIPEONFORK) == 0) {
-		same_memory = (uint32_t *)page;
-		*same_memory = 1;
+		*(_Atomic uint32_t *)page = 1;
+		fork_same_memory = (_Atomic uint32_t *)page;
 	}
 	pthread_atfork(prepare, parent_handler, child);
 }
@@ -162,6 +171,8 @@ EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	tls = va_arg(ap, void *);
 	ctid = va_arg(ap, pid_t *);
 	va_end(ap);
+	if ((flags & CLONE_VM) && !(flags & CLONE_THREAD))
+		fork_foreign_seen = true;
 	if ((flags & CLONE_VM) || !fn || !preload_started())
 		return libc.clone(fn, stack, flags, arg, ptid, tls, ctid);
 	/* The child has a copy of this frame, also when it runs on another stack. */

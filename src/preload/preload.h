@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "base/types.h"
@@ -42,7 +43,22 @@ bool preload_started(void);
 
 /* True in the child of vfork() or another process that runs in our memory: it
  * may change the kernel's descriptors, but not our tables. */
-bool fork_shares_memory(void);
+bool fork_shares_memory_slow(void);
+extern __thread uint32_t fork_in_vfork __attribute__((tls_model("initial-exec")));	/* vfork.c */
+/* 1; reads as 0 in an address space that was copied. NULL: always ask. */
+extern _Atomic uint32_t *fork_same_memory;
+/* Somebody runs, or has run, in our memory who is no thread and no child of vfork(): always ask. */
+extern _Atomic bool fork_foreign_seen;
+/* Called for each socket() and close(): no system call. */
+static inline bool fork_shares_memory(void)
+{
+	_Atomic uint32_t *same = fork_same_memory;
+
+	if (likely(PRELOAD_VFORK && same && atomic_load_explicit(same, memory_order_relaxed) && !fork_in_vfork &&
+		   !atomic_load_explicit(&fork_foreign_seen, memory_order_relaxed)))
+		return false;
+	return fork_shares_memory_slow();
+}
 void fork_init(void);
 
 /* exec.c */

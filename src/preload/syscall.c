@@ -139,6 +139,11 @@ EXPORT long syscall(long nr, ...)
 		return route_ppoll((void *)a, (nfds_t)b, (void *)c, (void *)d, e);
 	case SYS_pselect6:
 		return route_pselect((int)a, (void *)b, (void *)c, (void *)d, (void *)e, (void *)f);
+	case SYS_vfork:
+	case SYS_clone:
+	case SYS_clone3:
+		fork_foreign_seen = true;
+		return ret(sys6(nr, a, b, c, d, e, f));
 	case SYS_io_uring_setup:
 		return uring_refused() ? ret(-ENOSYS) : ret(sys2(nr, a, b));
 	case SYS_io_submit:

@@ -4,7 +4,8 @@
  *
  * The new descriptor is a real kernel socket, made before the connection is taken
  * off the queue: when there is no descriptor to be had the connection stays
- * where it is.  What the listener's kernel socket was told, the new one is told.
+ * where it is.  What the listener's kernel socket was told, the new one is told
+ * when somebody looks at it.
  */
 #include <string.h>
 
@@ -49,10 +50,7 @@ static int accept_ours(struct sock *l, int lfd, int flags, struct addr *peer, st
 	s->family = l->family;
 	s->protocol = l->protocol;
 	s->nonblock = (flags & SOCK_NONBLOCK) != 0;
-	s->cookie = sock_cookie(fd);
-	if (unlikely(l->opts_set))
-		conf_inherit(l, lfd, s, fd);
-	conf_read(s, fd, &st->cp, &cf);
+	inherit_conf(l, lfd, s, fd, &cf);
 
 	sock_lock(st);
 	c = sock_alive(l) && l->ep->kind == EP_TCP_LISTEN ? take(l, s, fd, &cf) : NULL;

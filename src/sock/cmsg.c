@@ -121,6 +121,33 @@ void cmsg_recv(const struct sock *s, const struct pkt *p, struct msghdr *msg)
 		put_v4(msg, room, s, p, &dst);
 }
 
+/* As ip_recv_error() and ipv6_recv_error(): ancillary data of the message, then the error. */
+void cmsg_recv_err(const struct sock *s, const struct udp_err *e, struct msghdr *msg)
+{
+	struct {
+		struct sock_extended_err ee;
+		struct sockaddr_in6 offender;
+	} err = {
+		.ee = { .ee_errno = (uint32_t)e->err, .ee_type = e->type, .ee_code = e->code, .ee_info = e->info },
+	};
+	size_t room = msg->msg_controllen;
+	bool four = s->family == AF_INET;
+
+	if (e->local) {
+		err.ee.ee_origin = SO_EE_ORIGIN_LOCAL;
+		msg->msg_controllen = 0;
+	} else {
+		struct sockaddr_storage ss;
+		socklen_t len = addr_to_storage(&ss, s->family, &e->offender, to_be16(0), e->pkt->ifindex);
+
+		err.ee.ee_origin = e->pkt->flags & PKT_F_IP6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP;
+		memcpy(&err.offender, &ss, len);
+		cmsg_recv(s, e->pkt, msg);
+	}
+	put(msg, room, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_RECVERR : IPV6_RECVERR, &err,
+	    sizeof(err.ee) + (four ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)));
+}
+
 /* ---- sending ---------------------------------------------------------------------- */
 
 static bool own_address(const struct sock *s, const struct ipaddr *a)

@@ -4,7 +4,7 @@
  *
  * Decides by the mirrored routes whether the connection is ours.  The local port
  * is that of the kernel socket when it is bound, else a leased one; then no
- * system call is made but for the cookie.  States and errors as in Linux'
+ * system call is made.  States and errors as in Linux'
  * __inet_stream_connect(): "connecting" lasts until a call has reported the
  * outcome.
  */
@@ -40,7 +40,9 @@ static enum sock_reason decide(struct sock *s, int fd, struct plan *p)
 		return SOCK_REASON_no_route;
 	if (proc_cp(&cp, &why) < 0)
 		return why;
-	if (addr_kernel_local(fd, s->family, &p->local) < 0)
+	if (s->unbound)
+		p->local = (struct addr){ .ip = IPADDR_ANY };
+	else if (addr_kernel_local(fd, s->family, &p->local) < 0)
 		return SOCK_REASON_daemon_error;
 	if (ipaddr_is_loopback(&p->local.ip))
 		return SOCK_REASON_loopback;
@@ -247,7 +249,8 @@ static int connect_undecided(struct sock *s, int fd, const struct addr *to)
 
 	if (why != SOCK_REASON_none)
 		return sock_stay_kernel(s, fd, why);
-	s->cookie = sock_cookie(fd);
+	if (p.bound)
+		s->cookie = sock_cookie(fd);	/* names its filter */
 	ep = reserve(s, &p);
 	if (!ep)
 		return sock_stay_kernel(s, fd, SOCK_REASON_no_endpoint);

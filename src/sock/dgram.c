@@ -88,6 +88,38 @@ static inline ssize_t recv_ours(struct sock *s, const struct iovec *iov, int n, 
 	return r;
 }
 
+/* From the error queue; -EAGAIN when ours is empty. */
+static __cold ssize_t recv_error(struct sock *s, struct msghdr *msg)
+{
+	struct stack *st = s->st;
+	struct udp_err e;
+	ssize_t r = -EAGAIN;
+
+	if (msg->msg_iovlen > UIO_MAXIOV)
+		return -EMSGSIZE;
+	sock_lock(st);
+	stack_poll(st);
+	if (!sock_alive(s)) {
+		r = -EBADF;
+	} else if (udp_err_pop(&st->net, udp_ep(s->ep), &e)) {
+		r = (ssize_t)udp_copy_out(&st->net, e.pkt, 0, msg->msg_iov, (int)msg->msg_iovlen);
+		msg->msg_flags = MSG_ERRQUEUE | ((size_t)r < e.pkt->data_len ? MSG_TRUNC : 0);
+		if (msg->msg_name) {
+			struct sockaddr_storage ss;
+			socklen_t len = addr_to_storage(&ss, s->family, &e.dst, e.dport, e.pkt->ifindex);
+
+			memcpy(msg->msg_name, &ss, msg->msg_namelen < len ? msg->msg_namelen : len);
+			msg->msg_namelen = len;
+		} else {
+			msg->msg_namelen = 0;
+		}
+		cmsg_recv_err(s, &e, msg);
+		pkt_free(&st->net, e.pkt);
+	}
+	sock_unlock(st);
+	return r;
+}
+
 static ssize_t recv_kernels(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
 	ssize_t r;
@@ -137,8 +169,10 @@ ssize_t dgram_recvmsg(struct sock *s, int fd, struct msghdr *msg, int flags)
 {
 	ssize_t r;
 
-	if (unlikely(flags & MSG_ERRQUEUE))
-		return SOCK_PASS;
+	if (unlikely(flags & MSG_ERRQUEUE)) {
+		r = recv_error(s, msg);
+		return r == -EAGAIN ? SOCK_PASS : r;
+	}
 	if (msg->msg_iovlen > UIO_MAXIOV)
 		return -EMSGSIZE;
 	r = recv_ours(s, msg->msg_iov, (int)msg->msg_iovlen, msg, flags);
@@ -216,7 +250,7 @@ int dgram_recvmmsg(struct sock *s, int fd, struct mmsghdr *v, unsigned n, int fl
 	if (n > MMSG_MAX)
 		n = MMSG_MAX;
 	while (got < n) {
-		if (likely(s->mode == SOCK_ACCEL))
+		if (likely(s->mode == SOCK_ACCEL && !(flags & MSG_ERRQUEUE)))
 			got += recv_batch(s, v + got, n - got, flags);
 		if (got == n || (got && flags & MSG_PEEK))
 			break;
@@ -346,6 +380,27 @@ static int plan_send(struct sock *s, const struct msghdr *msg, struct outgoing *
 	return 0;
 }
 
+/* Longer than a frame, the interface's MTU or the path's, which only we know.  Lock held. */
+static __cold int too_long(struct sock *s, const struct outgoing *o, const struct ipaddr *to)
+{
+	struct net *net = &s->st->net;
+	struct udp_ep *u = udp_ep(s->ep);
+	bool known = s->ep->pmtu != 0;
+	uint32_t mtu;
+	int rc;
+
+	net->now = clock_ns();
+	mtu = udp_pmtu(net, u, to);
+	if (known && !mtu) {		/* what we knew is out of date, or another's */
+		rc = udp_send(net, u, o->has_dst ? &o->dst : NULL, o->iov, o->n, o->len);
+		return rc == 0 || rc == -EAGAIN ? rc : SOCK_PASS;
+	}
+	if (!mtu || s->ep->pmtudisc != PMTUDISC_DO || o->len + (ipaddr_is4(to) ? 20 : 40) + 8 <= mtu)
+		return SOCK_PASS;
+	udp_err_local(net, u, to, o->has_dst ? o->dst.port : s->ep->flow.rport, mtu);
+	return -EMSGSIZE;
+}
+
 /* One try.  Lock held.  0, -EAGAIN (ring full), SOCK_PASS or the pending error. */
 static inline int send_once(struct sock *s, const struct outgoing *o)
 {
@@ -368,7 +423,7 @@ static inline int send_once(struct sock *s, const struct outgoing *o)
 		net->now = clock_ns();
 	rc = udp_send(net, udp_ep(s->ep), o->has_dst ? &o->dst : NULL, o->iov, o->n, o->len);
 	/* Too long, no route, unresolved for good: the kernel fragments, or has the exact error. */
-	return likely(rc == 0 || rc == -EAGAIN) ? rc : SOCK_PASS;
+	return likely(rc == 0 || rc == -EAGAIN) ? rc : rc == -EMSGSIZE ? too_long(s, o, to) : SOCK_PASS;
 }
 
 /* The ring is full, or the frames are used up: wait for completions. */
@@ -437,6 +492,8 @@ static ssize_t send_planned(struct sock *s, int fd, const struct outgoing *o, in
 		rc = send_full(s, o, flags);
 	if (likely(rc == 0))
 		return (ssize_t)o->len;
+	if (rc == SOCK_PASS && unlikely(s->ep->pmtu))
+		dgram_kernel_pmtu(s, fd);
 	return rc == SOCK_PASS ? passed(s) : rc;
 }
 

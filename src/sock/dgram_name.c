@@ -282,6 +282,26 @@ int dgram_rebind(struct sock *s, int fd)
 	return rc;
 }
 
+/* The path's MTU is ours to know, since the network's messages come to us.  IPv6 has an
+ * option for it; IPv4 packets may then be fragmented by the router that complained. */
+void dgram_kernel_pmtu(struct sock *s, int fd)
+{
+	int mtu = s->ep->pmtu, dont = PMTUDISC_DONT;
+
+	if (s->ep->pmtudisc != PMTUDISC_WANT && s->ep->pmtudisc != PMTUDISC_DONT)
+		return;
+	if (s->family == AF_INET6)
+		(void)sys_setsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, sizeof(mtu));
+	if (s->ep->flags & EP_F_NODF || s->shm->flags & SOCK_SF_KERNEL_NODF)
+		return;
+	if (sys_setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont)) < 0)
+		return;
+	stack_lock(s->st);
+	if (sock_alive(s))
+		s->shm->flags |= SOCK_SF_KERNEL_NODF;
+	stack_unlock(s->st);
+}
+
 /* ---- groups --------------------------------------------------------------------------- */
 
 static void join(struct sock *s, int fd, const struct ipaddr *group, uint32_t ifindex)

@@ -691,6 +691,8 @@ static int sleep_once(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 		rc = look_inner(e, ev, max);
 	if (rc == 0 && *sig != stack_thread.sig_count)
 		rc = -EINTR;
+	for (int i = 0; rc == 0 && i < n_st; i++)
+		stack_flush_acks(sts[i]);
 	if (rc == 0) {
 		rc = wait_sleep(sts, fds, n_st, k, kernel_too && !one ? 1 : 0, deadline);
 		*kernel = rc > 1;
@@ -747,6 +749,8 @@ static int wait_block(struct sock_epoll *e, int epfd, struct epoll_event *ev, in
 		return -EINTR;
 	if (rc || deadline == 1)
 		return rc;
+	for (int k = 0; spin_ns && epoll_stack(e, k); k++)
+		stack_flush_acks(epoll_stack(e, k));
 	rc = spin_ns ? spin(e, epfd, ev, max, deadline, spin_ns, &sig) : -EAGAIN;
 	while (rc == -EAGAIN) {
 		rc = sleep_once(e, epfd, ev, max, deadline, &sig, &kernel);

@@ -36,6 +36,7 @@ int sock_handover(struct sock *s, int fd, enum sock_reason why)
 
 	if (s->mode == SOCK_KERNEL)
 		return 0;
+	sock_settle(s, fd);
 	if (s->mode == SOCK_UNDECIDED) {
 		if (sock_decide_begin(s)) {
 			(void)sock_stay_kernel(s, fd, why);

@@ -179,6 +179,8 @@ static int spin(struct polling *p, uint64_t deadline, uint64_t spin_ns, const ui
 	uint64_t start = clock_ns(), now = start, kernel_next = start;
 	int rc;
 
+	for (int i = 0; i < p->n_st; i++)
+		stack_flush_acks(p->sts[i]);
 	for (uint32_t turn = 1;; turn++) {
 		rc = scan_ours(p);
 		if (rc)
@@ -245,6 +247,8 @@ static int sleep_once(struct polling *p, uint64_t deadline, const uint32_t *sig)
 	} else if (rc == 0 && *sig != stack_thread.sig_count) {
 		rc = -EINTR;
 	} else if (rc == 0) {
+		for (int i = 0; i < n; i++)
+			stack_flush_acks(p->sts[i]);
 		rc = sleep_turns(p, fds, deadline);
 		if (rc > 1)
 			rc = merge_kernel(p);

@@ -75,7 +75,7 @@ static uint32_t udp_events(const struct udp_ep *u)
 
 	if (u->rxq_pkts)
 		ev |= POLLIN | POLLRDNORM;
-	if (u->ep.so_error)
+	if (u->ep.so_error || u->errq_n)
 		ev |= POLLERR;
 	if (u->flags & UDP_F_SHUT_RD)
 		ev |= POLLIN | POLLRDNORM | POLLRDHUP;

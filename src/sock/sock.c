@@ -17,7 +17,7 @@ enum {
 	SOCKS_PER_CHUNK = 500,
 	MAX_CHUNKS = 4096,
 	LINGER_STEP_NS = 10000000,
-	KEEPER_WAIT_MS = 50,
+	KEEPER_WAIT_MS = 1000,		/* it looks every 100 ms, if it can run */
 };
 
 struct chunk {
@@ -94,6 +94,12 @@ void sock_pool_lock(void)
 	pthread_mutex_lock(&pool_mutex);
 }
 
+void sock_pool_bound_unknown(void)
+{
+	for (uint32_t i = 0; i < n_chunks * SOCKS_PER_CHUNK; i++)
+		chunks[i / SOCKS_PER_CHUNK]->socks[i % SOCKS_PER_CHUNK].unbound = 0;
+}
+
 void sock_pool_unlock(void)
 {
 	pthread_mutex_unlock(&pool_mutex);
@@ -165,6 +171,18 @@ uint64_t sock_cookie(int fd)
 	socklen_t len = sizeof(cookie);
 
 	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+}
+
+void sock_identify(struct sock *s, int fd)
+{
+	sock_settle(s, fd);
+	if (s->mode != SOCK_ACCEL || s->cookie)
+		return;
+	s->cookie = sock_cookie(fd);
+	stack_lock(s->st);
+	if (sock_alive(s) && !s->shm->cookie)
+		s->shm->cookie = s->cookie;
+	stack_unlock(s->st);
 }
 
 /* ---- decisions ----------------------------------------------------------------------- */
@@ -472,14 +490,18 @@ void sock_await_keeper(struct stack *st)
 
 	for (int i = 0; i < KEEPER_WAIT_MS && !atomic_load(&upper(st)->watching); i++)
 		sys2(SYS_nanosleep, &ms, NULL);
+	/* There is none, or it is stopped: the next one need not wait as well. */
+	atomic_store(&upper(st)->watching, 1);
 }
 
-void sock_passing(struct sock *s)
+void sock_passing(struct sock *s, int fd)
 {
 	uint64_t cookie = 0;
 
+	s->unbound = 0;
 	if (s->mode != SOCK_ACCEL)
 		return;
+	sock_identify(s, fd);
 	stack_lock(s->st);
 	if (sock_alive(s)) {
 		s->shm->flags |= SOCK_SF_PASSED;

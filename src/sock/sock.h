@@ -48,9 +48,12 @@ struct sock {
 	uint16_t reason;		/* enum sock_reason, why not accelerated */
 	uint8_t nonblock;		/* while undecided */
 	uint8_t deciding;		/* a thread is in the deciding call */
+	uint8_t unbound;		/* nobody can have bound the kernel socket */
+	uint16_t inherit;		/* listener: what its connections get, 0: find out */
+	uint16_t pending;		/* connection: what its kernel socket has still to be given, 0: nothing */
 	int32_t protocol;
 	struct sock *next_free;
-	uint64_t cookie;		/* 0: not asked yet */
+	uint64_t cookie;		/* 0: not asked yet, sock_identify() */
 	uint64_t opts_set;		/* options set since socket(): bits of sockopt.c's table */
 	/* what cannot be read back from the kernel socket */
 	uint32_t mcast_if;		/* IP_MULTICAST_IF, IPV6_MULTICAST_IF by index */
@@ -87,8 +90,10 @@ struct stack *const *sock_stacks(void);
 void sock_fork_prepare(void);
 void sock_fork_parent(void);
 void sock_fork_child(void);
+/* fork() has no slot for one more process: it wants every socket to be identified. */
+bool sock_fork_is_full(void);
 void sock_fork_failed(void);	/* in place of sock_fork_parent(): there is no child */
-/* The process is about to exec: its sockets are found again by cookie (sock_probe). */
+/* The process is about to exec: its sockets, all identified, are found again by cookie (sock_probe). */
 void sock_exec_prepare(void);
 
 /* ---- life (sock.c) ------------------------------------------------------------ */
@@ -102,8 +107,19 @@ void sock_get(struct sock *s);
 int sock_put(struct sock *s, int fd);
 /* An inherited or received descriptor: find its stack by SO_COOKIE.  NULL: the kernel's. */
 struct sock *sock_probe(int fd, enum sock_reason *reason);
+/* A socket that socket() has just made: its first connect() need not ask what it is bound to. */
+static inline void sock_is_fresh(struct sock *s) { s->unbound = 1; }
+/* The kernel socket is about to be looked at: give it what it still lacks (inherit.c). */
+void sock_settle_slow(struct sock *s, int fd);
+static inline void sock_settle(struct sock *s, int fd)
+{
+	if (unlikely(s->pending))
+		sock_settle_slow(s, fd);
+}
+/* The kernel's name for the descriptor, which other processes will ask by, is asked for when it is needed. */
+void sock_identify(struct sock *s, int fd);
 /* The descriptor is about to travel by SCM_RIGHTS. */
-void sock_passing(struct sock *s);
+void sock_passing(struct sock *s, int fd);
 /* Hand the socket over to the kernel if that can be done now; 0, or -errno. */
 int sock_handover(struct sock *s, int fd, enum sock_reason why);
 

@@ -73,6 +73,7 @@ int sock_bind(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len
 		return SOCK_PASS;
 	if (s->type == SOCK_STREAM && name_taken(s, fd, addr, len))
 		return -EADDRINUSE;
+	s->unbound = 0;
 	rc = sys_bind(fd, addr, len);
 	if (rc < 0 || s->type == SOCK_STREAM)
 		return rc;
@@ -223,6 +224,7 @@ int sock_listen(struct sock *s, int fd, int backlog)
 {
 	int rc;
 
+	s->unbound = 0;		/* the kernel gives a port when there is none */
 	if (s->mode == SOCK_ACCEL)
 		return listen_again(s, fd, backlog);
 	if (s->mode == SOCK_KERNEL || s->type != SOCK_STREAM)

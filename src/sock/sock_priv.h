@@ -53,6 +53,8 @@ int proc_add_if(struct stack *st, uint32_t ifindex, enum sock_reason *why);
 /* All that may be accelerated; number of those that are, or 0 with a reason. */
 int proc_add_all_ifs(struct stack *st, enum sock_reason *why);
 /* An existing stack by the daemon's id. */
+/* The process had this stack before it became another program: what did not survive goes. */
+void sock_exec_resume(struct stack *st);
 int proc_stack_by_id(struct stack **out, uint32_t id);
 /* The conversation with the daemon if there is one already or one can be had
  * without starting it; NULL otherwise. */
@@ -89,6 +91,8 @@ void sock_publish(struct sock *s, struct stack *st, struct ep *ep);
 void sock_slot_close(struct stack *st, uint32_t id, bool linger_zero);
 
 uint64_t sock_cookie(int fd);
+/* No process can tell any more what another one has done to it: after fork(). */
+void sock_pool_bound_unknown(void);
 /* After SOCK_SF_PASSED was set: until the keeper hears of last closes. */
 void sock_await_keeper(struct stack *st);
 
@@ -167,7 +171,7 @@ struct sock_conf {
 	int32_t linger_s;
 	uint32_t bound_if;
 	uint32_t mcast_if;
-	uint8_t ttl, tos, mcast_ttl;
+	uint8_t ttl, tos, mcast_ttl, pmtudisc;
 	uint16_t mss_user;
 	uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
 	uint32_t user_timeout_ms, linger2_ms, defer_accept_ms;
@@ -177,7 +181,7 @@ struct sock_conf {
 	SOCK_SF_RECVTOS | SOCK_SF_REUSEADDR | SOCK_SF_REUSEPORT | SOCK_SF_MCAST_LOOP | SOCK_SF_RECVERR | \
 	SOCK_SF_BUSY_POLL | SOCK_SF_HOPLIMIT | SOCK_SF_TCLASS | SOCK_SF_TSTAMPING | SOCK_SF_BROADCAST | \
 	SOCK_SF_RXQ_OVFL)
-#define CONF_EP_FLAGS (EP_F_V6ONLY | EP_F_V4 | EP_F_REUSEPORT | EP_F_MCAST_ALL | EP_F_RECVERR)
+#define CONF_EP_FLAGS (EP_F_V6ONLY | EP_F_V4 | EP_F_REUSEPORT | EP_F_MCAST_ALL | EP_F_RECVERR | EP_F_NODF)
 #define CONF_TCP_FLAGS (TCP_F_NODELAY | TCP_F_CORK | TCP_F_KEEPALIVE | TCP_F_QUICKACK | \
 	TCP_F_RCVBUF_LOCKED | TCP_F_SNDBUF_LOCKED | TCP_F_OOBINLINE)
 
@@ -190,8 +194,20 @@ void conf_to_conn(struct net *net, const struct sock_conf *cf, struct tcp_conn *
 void conf_to_listen(const struct sock_conf *cf, struct tcp_listen *l);
 void conf_to_udp(const struct sock_conf *cf, struct udp_ep *u);
 void conf_to_ep(const struct sock_conf *cf, struct ep *ep);
-/* Give a new connection's kernel socket what its listener was given. */
-void conf_inherit(const struct sock *listener, int lfd, struct sock *s, int fd);
+/* Level and name of a bit of opts_set that accepted connections inherit: 1, or 2 when what
+ * is read is twice what was set; -ENOENT for the others. */
+int opt_inherited(uint32_t bit, int *level, int *name);
+
+/* ---- what connections get from their listener (inherit.c) -------------------------------- */
+
+/* The settings of a new connection of @l; its kernel socket gets them when somebody looks (sock_settle). */
+void inherit_conf(struct sock *l, int lfd, struct sock *s, int fd, struct sock_conf *cf);
+void inherit_after_fork(void);
+/* An option of @l is about to change. */
+static inline void inherit_forget(struct sock *l)
+{
+	__atomic_store_n(&l->inherit, 0, __ATOMIC_RELAXED);
+}
 
 /* ---- the calls by protocol ---------------------------------------------------------------- */
 
@@ -208,6 +224,8 @@ int dgram_bind(struct sock *s, int fd);
 int dgram_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_t len);
 int dgram_first_send(struct sock *s, int fd, const struct addr *to);
 int dgram_rebind(struct sock *s, int fd);
+/* The kernel socket is to send what is longer than the path's MTU, of which it was not told. */
+void dgram_kernel_pmtu(struct sock *s, int fd);
 /* Multicast membership changed by a setsockopt() that the kernel has accepted. */
 void dgram_group(struct sock *s, int fd, bool join, const struct ipaddr *group, uint32_t ifindex);
 
@@ -226,6 +244,8 @@ int stream_connect(struct sock *s, int fd, const struct sockaddr *addr, socklen_
 /* Append what the socket asked for to msg->msg_control; msg_controllen is what was there
  * on entry and is what was used on return. */
 void cmsg_recv(const struct sock *s, const struct pkt *p, struct msghdr *msg);
+/* The same for an entry of the error queue: IP_RECVERR, IPV6_RECVERR. */
+void cmsg_recv_err(const struct sock *s, const struct udp_err *e, struct msghdr *msg);
 #define CMSG_FLAGS (SOCK_SF_STAMP | SOCK_SF_STAMPNS | SOCK_SF_PKTINFO | SOCK_SF_PKTINFO6 | SOCK_SF_RECVTTL | \
 	SOCK_SF_RECVTOS | SOCK_SF_HOPLIMIT | SOCK_SF_TCLASS | SOCK_SF_TSTAMPING | SOCK_SF_RXQ_OVFL)
 

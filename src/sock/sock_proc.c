@@ -248,6 +248,8 @@ static int open_main(enum sock_reason *why)
 		rc = enter_stack(st);
 		if (rc < 0)
 			stack_close(st);
+		else if (st->resumed)
+			sock_exec_resume(st);
 	}
 	if (rc < 0) {
 		*why = stack_why = stack_reason(rc);
@@ -330,6 +332,8 @@ int proc_stack_by_id(struct stack **out, uint32_t id)
 		rc = client ? stack_attach_id(&stacks[i], &attr, id, text) : -ECONNREFUSED;
 		if (rc == 0)
 			(void)stack_sync_vis(stacks[i]);
+		if (rc == 0 && stacks[i]->resumed)
+			sock_exec_resume(stacks[i]);
 	}
 	if (rc == 0)
 		*out = stacks[i];

@@ -41,6 +41,7 @@ enum {
 	SOCK_SF_BROADCAST = 1u << 25,
 	SOCK_SF_RXQ_OVFL  = 1u << 26,
 	SOCK_SF_CONNECTED = 1u << 27,	/* UDP: the filter is that of a connected socket */
+	SOCK_SF_KERNEL_NODF = 1u << 28,	/* UDP: the kernel socket was told not to discover path MTUs; ep.pmtudisc is the user's */
 };
 
 struct sock_shm {

@@ -82,6 +82,7 @@ enum { STAMPING_TX = 0x303 /* SCHED, ACK, TX_HARDWARE, TX_SOFTWARE */, STAMPING_
 	X(MCAST_IF, IPPROTO_IP, IP_MULTICAST_IF, 0)          \
 	X(MCAST_ALL, IPPROTO_IP, IP_MULTICAST_ALL, 0)        \
 	X(MTU_DISCOVER, IPPROTO_IP, IP_MTU_DISCOVER, 1)      \
+	X(MTU_DISCOVER6, IPPROTO_IPV6, IPV6_MTU_DISCOVER, 1) \
 	X(V6ONLY, IPPROTO_IPV6, IPV6_V6ONLY, 1)              \
 	X(TCLASS, IPPROTO_IPV6, IPV6_TCLASS, 1)              \
 	X(HOPS, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1)          \
@@ -174,6 +175,16 @@ static int32_t linger_s(const struct sock *s, int fd)
 	return l.l_linger;
 }
 
+static void read_pmtudisc(const struct sock *s, int fd, struct sock_conf *cf)
+{
+	int four = opt_int(s, fd, B_MTU_DISCOVER, PMTUDISC_WANT);
+
+	if (s->mode == SOCK_ACCEL && s->shm->flags & SOCK_SF_KERNEL_NODF)
+		four = PMTUDISC_WANT;		/* dgram_kernel_pmtu() has set it otherwise */
+	cf->ep_flags |= flag_if(four == PMTUDISC_DONT || four >= PMTUDISC_INTERFACE, EP_F_NODF);
+	cf->pmtudisc = (uint8_t)(s->family == AF_INET ? four : opt_int(s, fd, B_MTU_DISCOVER6, PMTUDISC_WANT));
+}
+
 static void read_common(const struct sock *s, int fd, struct sock_conf *cf)
 {
 	bool reuseport = opt_int(s, fd, B_REUSEPORT, 0);
@@ -194,6 +205,7 @@ static void read_common(const struct sock *s, int fd, struct sock_conf *cf)
 	cf->ep_flags |= flag_if(s->family == AF_INET, EP_F_V4);
 	cf->tos = (uint8_t)opt_int(s, fd, B_TOS, 0);
 	cf->ttl = is_set(s, B_TTL) ? (uint8_t)get_int(fd, B_TTL, 0) : 0;
+	read_pmtudisc(s, fd, cf);
 	if (s->family != AF_INET6)
 		return;
 	/* The host's default for IPv6 is what the kernel tells of a fresh socket. */
@@ -309,6 +321,7 @@ void conf_to_ep(const struct sock_conf *cf, struct ep *ep)
 	ep->ttl = cf->ttl;
 	ep->tos = cf->tos;
 	ep->mcast_ttl = cf->mcast_ttl;
+	ep->pmtudisc = cf->pmtudisc;
 	if (cf->bound_if)
 		ep->bound_if = cf->bound_if;
 }
@@ -358,28 +371,14 @@ void conf_to_udp(const struct sock_conf *cf, struct udp_ep *u)
 		u->flags &= ~(uint32_t)UDP_F_STAMP;
 }
 
-void conf_inherit(const struct sock *listener, int lfd, struct sock *s, int fd)
+int opt_inherited(uint32_t bit, int *level, int *name)
 {
-	uint64_t bits = listener->opts_set;
-	uint8_t val[64];
-
-	while (bits) {
-		int b = __builtin_ctzll(bits), v;
-		socklen_t len = sizeof(val);
-
-		bits &= bits - 1;
-		if (b >= N_BITS || !mirrored[b].inherit ||
-		    sys_getsockopt(lfd, mirrored[b].level, mirrored[b].name, val, &len) < 0)
-			continue;
-		if (b == B_RCVBUF || b == B_SNDBUF) {
-			/* The kernel doubles what it is given. */
-			memcpy(&v, val, sizeof(v));
-			v /= 2;
-			memcpy(val, &v, sizeof(v));
-		}
-		if (sys_setsockopt(fd, mirrored[b].level, mirrored[b].name, val, len) == 0)
-			s->opts_set |= 1ull << b;
-	}
+	if (bit >= N_BITS || !mirrored[bit].inherit)
+		return -ENOENT;
+	*level = mirrored[bit].level;
+	*name = mirrored[bit].name;
+	/* The kernel doubles what it is given. */
+	return bit == B_RCVBUF || bit == B_SNDBUF ? 2 : 1;
 }
 
 /* Read everything again and put it where the data path looks. */
@@ -630,6 +629,15 @@ static int set_congestion(struct sock *s, const void *val, socklen_t len)
 	return rc;
 }
 
+/* The kernel socket has the user's value of IP_MTU_DISCOVER again. */
+static void user_pmtudisc(struct sock *s)
+{
+	stack_lock(s->st);
+	if (sock_alive(s))
+		s->shm->flags &= ~(uint32_t)SOCK_SF_KERNEL_NODF;
+	stack_unlock(s->st);
+}
+
 int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct ipaddr group, ifaddr;
@@ -639,6 +647,7 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 
 	if (s->mode == SOCK_KERNEL || (int)len < 0)
 		return SOCK_PASS;
+	sock_settle(s, fd);
 	if (unlikely(kernel_only(s, level, name, val, len)))
 		return set_kernel_only(s, fd, level, name, val, len);
 	if (s->mode == SOCK_ACCEL && level == IPPROTO_TCP && name == TCP_CONGESTION && val && len) {
@@ -649,9 +658,12 @@ int sock_setsockopt(struct sock *s, int fd, int level, int name, const void *val
 	rc = sys_setsockopt(fd, level, name, val, len);
 	if (rc < 0)
 		return rc;
+	inherit_forget(s);
 	bit = find_bit(level, name);
 	if (bit >= 0) {
 		s->opts_set |= 1ull << bit;
+		if (bit == B_MTU_DISCOVER && s->mode == SOCK_ACCEL)
+			user_pmtudisc(s);
 		if (bit == B_MCAST_IF || bit == B_MCAST_IF6)
 			note_mcast_if(s, level, val, len);
 		if (s->mode == SOCK_ACCEL)
@@ -690,6 +702,8 @@ static int get_error(struct sock *s, int fd, void *val, socklen_t *len)
 	int err = 0;
 
 	sock_lock(s->st);
+	/* What has come and nobody looked at counts. */
+	stack_poll(s->st);
 	if (sock_alive(s)) {
 		err = s->ep->so_error;
 		s->ep->so_error = 0;
@@ -732,17 +746,38 @@ static int get_conn_opt(struct sock *s, int level, int name, void *val, socklen_
 	return SOCK_PASS;
 }
 
+/* What the kernel socket was told otherwise, or not at all. */
+static int get_dgram_opt(struct sock *s, int level, int name, void *val, socklen_t *len)
+{
+	uint32_t mtu;
+
+	if (level == IPPROTO_IP && name == IP_MTU_DISCOVER && s->shm->flags & SOCK_SF_KERNEL_NODF)
+		return give_int(val, len, PMTUDISC_WANT);
+	if (!((level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU)) ||
+	    !(s->ep->flags & EP_F_CONNECTED))
+		return SOCK_PASS;
+	sock_lock(s->st);
+	mtu = sock_alive(s) ? udp_pmtu(&s->st->net, udp_ep(s->ep), &s->ep->flow.raddr) : 0;
+	sock_unlock(s->st);
+	return mtu ? give_int(val, len, (int)mtu) : SOCK_PASS;
+}
+
 int sock_getsockopt(struct sock *s, int fd, int level, int name, void *val, socklen_t *len)
 {
+	int rc;
+
 	if (s->mode != SOCK_ACCEL)
 		return SOCK_PASS;
 	if (level == SOL_SOCKET && name == SO_ERROR)
 		return get_error(s, fd, val, len);
 	if (s->type != SOCK_STREAM)
-		return SOCK_PASS;
+		return get_dgram_opt(s, level, name, val, len);
 	if (level == IPPROTO_TCP && name == TCP_INFO)
 		return get_info(s, val, len);
-	return s->ep->kind == EP_TCP_CONN ? get_conn_opt(s, level, name, val, len) : SOCK_PASS;
+	rc = s->ep->kind == EP_TCP_CONN ? get_conn_opt(s, level, name, val, len) : SOCK_PASS;
+	if (rc == SOCK_PASS)
+		sock_settle(s, fd);
+	return rc;
 }
 
 /* ---- ioctl ----------------------------------------------------------------------------- */

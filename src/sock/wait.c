@@ -119,7 +119,7 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 	if (n_st == 1 && n_k == 0) {
 		rc = sleep_call(st_fds[0], NULL, 0, tp, bell, &kernel);
 		/* Two edges at once, socket and doorbell, are one reason to look again. */
-		return rc < 0 ? rc : kernel ? 2 : rc || capped;
+		return rc < 0 ? rc : kernel && stack_sleep_kernel(sts[0]) ? 2 : rc || capped;
 	}
 	/* The caller leaves room for the stacks behind its own descriptors. */
 	fds = n_k ? kfds : small;
@@ -133,7 +133,11 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 			struct timespec zero = { 0, 0 };
 
 			/* Take the edges, or the set stays readable. */
-			sys_epoll_pwait2(st_fds[i], ev, ARRAY_SIZE(ev), &zero, NULL);
+			int k = sys_epoll_pwait2(st_fds[i], ev, ARRAY_SIZE(ev), &zero, NULL);
+
+			while (k-- > 0)
+				if (ev[k].data.u64 == STACK_SLEEP_KERNEL)
+					(void)stack_sleep_kernel(sts[i]);
 			rc--;
 		}
 	return rc + 1;
@@ -217,6 +221,8 @@ static int sleep_once(struct waiting *w)
 	struct stack *st = w->s->st;
 	int fd, rc;
 
+	if (w->kfd >= 0 && unlikely(!w->s->cookie))
+		sock_identify(w->s, w->kfd);
 	fd = stack_sleep_prepare(st, w->kfd, w->s->cookie);
 	if (unlikely(fd < 0)) {
 		struct pollfd p = { .fd = w->kfd, .events = w->kwant };
@@ -232,6 +238,7 @@ static int sleep_once(struct waiting *w)
 	if (rc == 0 && interrupted(w))
 		rc = -EINTR;
 	if (rc == 0) {
+		stack_flush_acks(st);
 		rc = wait_sleep(&st, &fd, 1, NULL, 0, w->deadline);
 		if (rc > 1)
 			rc = 1;		/* the kernel socket */
@@ -255,6 +262,8 @@ int sock_wait(struct sock *s, uint32_t want, int kfd, short kwant, uint64_t dead
 
 	sock_get(s);
 	stack_sync_vis(s->st);
+	if (spin_ns)
+		stack_flush_acks(s->st);
 	rc = spin_ns ? spin(&w, spin_ns) : -EAGAIN;
 	while (rc == -EAGAIN) {
 		rc = sleep_once(&w);

@@ -38,6 +38,7 @@ struct stack {
 	uint32_t evs_per_poll;
 	uint32_t rx_size, tx_size;		/* EF_RXQ_SIZE, EF_TXQ_SIZE; 0 default */
 	bool no_zc;			/* EF_AF_XDP_ZEROCOPY=0 */
+	bool resumed;			/* the process had its slot as another program, before exec */
 	_Atomic bool retired;		/* stack_retire() has been here */
 };
 
@@ -81,6 +82,10 @@ int stack_map_if(struct stack *st, uint32_t ifindex, const int *xsk_fds, uint32_
  * that the parent reserved).  -EMFILE: more than STACK_MAX_PROCS. */
 int stack_proc_reserve(struct stack *st, uint32_t *slot);	/* under the lock */
 int stack_proc_add(struct stack *st, uint32_t slot);
+/* After exec: the slot that this process had as another program.  Its announced sleeps
+ * are void; what its sockets are is for the layer above (stack.resumed). */
+uint32_t stack_proc_ident(void);	/* not under the lock; 0: not known */
+bool stack_proc_resume(struct stack *st, uint32_t ident, uint32_t *slot);	/* under the lock */
 /* In a fork()'s child: forget what belongs to the parent's threads. */
 void stack_after_fork_child(struct stack *st, uint32_t slot);
 
@@ -156,6 +161,14 @@ void stack_fill_vi(struct stack *st, uint32_t i);
  * this process' VIs and the next timer. For spinning. */
 bool stack_work(struct stack *st, uint64_t now_ns);
 
+/* Before a wait, without the lock: send the ACKs that were kept for what the user does next. */
+void stack_flush_acks_slow(struct stack *st);
+static inline void stack_flush_acks(struct stack *st)
+{
+	if (unlikely(st->net.shm->soft_n))
+		stack_flush_acks_slow(st);
+}
+
 /* After the lock was dropped: ask the daemon for next hops that packets wait for. */
 static inline bool stack_wants_resolve(const struct stack *st)
 {
@@ -182,6 +195,8 @@ uint32_t stack_wait_bit(struct stack *st);
 #define STACK_SLEEP_KERNEL 1	/* epoll_data of @kfd; 0 for everything else */
 int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie);
 void stack_sleep_done(struct stack *st);
+/* The sleep was told of a kernel descriptor: the one that it asked for?  Else one of an earlier sleep, watched no longer. */
+bool stack_sleep_kernel(struct stack *st);
 /* Cap of a sleep in ns from now, -1 none: by the protocol's next timer (the leader's), or 0 when
  * this thread's own last look rang its doorbell. */
 int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns);

@@ -23,6 +23,7 @@ enum {
 	JOIN_WAIT_MS = 3000,
 	DEAD_TRIES = 40,		/* until the keeper has noticed, and the daemon given the name free */
 	DEAD_WAIT_MS = 25,
+	SOFT_ACK_US = 100,		/* from one call of a busy program to the next */
 };
 
 /* Hash of the version: processes of one stack share structs, so they must be
@@ -72,6 +73,7 @@ static void fill_conf(struct net_conf *c, const struct opts *o, const struct cp_
 	c->fin_timeout_ms = (uint32_t)s.tcp_fin_timeout * 1000;
 	c->msl_ms = (uint32_t)s.tcp_tconst_msl * 1000;
 	c->delack_ms = 40;
+	c->soft_ack_ns = SOFT_ACK_US * 1000;
 	c->delack_segs = (uint32_t)s.delack_thresh;
 	c->initial_cwnd_bytes = (uint32_t)s.tcp_initial_cwnd;
 	c->max_wscale = 14;
@@ -216,7 +218,7 @@ static int open_or_attach(struct stack **out, const struct stack_attr *attr, str
 	struct cp_stack_rep rep = { .h.rc = 0 };
 	struct stack *st = stack_new();
 	int fds[CP_MAX_FDS], n_fds = CP_MAX_FDS;
-	uint32_t slot;
+	uint32_t slot, ident;
 	int rc;
 
 	if (!st)
@@ -257,8 +259,10 @@ static int open_or_attach(struct stack **out, const struct stack_attr *attr, str
 		goto out_close;
 	}
 	attach_net(st);
+	ident = stack_proc_ident();
 	stack_lock(st);
-	rc = stack_proc_reserve(st, &slot);
+	st->resumed = stack_proc_resume(st, ident, &slot);
+	rc = st->resumed ? 0 : stack_proc_reserve(st, &slot);
 	stack_unlock(st);
 	/* Whose lock it was may have been found dead just now. */
 	if (stack_dead(st))

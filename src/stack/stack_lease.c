@@ -17,8 +17,10 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "stack/stack.h"
+#include "tcp/tcp.h"
 
 enum {
 	FIRST_LOT = 64,
@@ -33,7 +35,9 @@ static bool tuple_free(struct stack *st, uint32_t i, const struct ipaddr *laddr,
 	struct flow f = { .laddr = *laddr, .raddr = *raddr, .lport = st->shm->lease[i].port, .rport = rport,
 			  .proto = IPPROTO_TCP };
 
-	return !demux_find_exact(&st->net, &f);
+	const struct ep *ep = demux_find_exact(&st->net, &f);
+
+	return !ep || tcp_time_wait_reusable(&st->net, ep);
 }
 
 /* Lock held.  @probes bounds the tuples looked at. */
@@ -99,6 +103,7 @@ int stack_port_get(struct stack *st, const struct ipaddr *laddr, const struct ip
 	int rc;
 
 	stack_lock(st);
+	st->net.now = clock_ns();
 	found = search(st, laddr, raddr, rport, QUICK_PROBES, out);
 	stack_unlock(st);
 	if (likely(found))

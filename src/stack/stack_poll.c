@@ -54,9 +54,10 @@ static __cold void rx_icmp(struct net *net, struct pkt *p, const struct rx_info 
 
 	if (ep && ep->kind == EP_TCP_CONN)
 		tcp_icmp(net, ep, ri->icmp.err, ri->icmp.hard, ri->icmp.mtu, ri->icmp.seq);
-	else if (ep && ep->kind == EP_UDP)
-		udp_icmp(net, ep, ri->icmp.err, ri->icmp.hard, ri->icmp.mtu);
-	pkt_free(net, p);
+	if (ep && ep->kind == EP_UDP)
+		udp_icmp(net, ep, p, ri);
+	else
+		pkt_free(net, p);
 }
 
 static __cold void rx_nobody(struct net *net, struct pkt *p, const struct rx_info *ri)
@@ -146,10 +147,13 @@ static inline int poll_vi(struct stack *st, uint32_t i)
 				__builtin_prefetch(next);
 				__builtin_prefetch((char *)next + PKT_DATA_OFF);
 			}
+			st->net.rx_more = k + 1 < n;
 			p = take_frame(st, &ev[k], &chain, i);
 			if (likely(p))
 				rx_packet(&st->net, p);
 		}
+		if (st->net.n_acks)
+			tcp_flush_acks(&st->net);
 		total += n;
 	} while (unlikely(n == BATCH && total < (int)st->evs_per_poll));
 	if (unlikely(chain))		/* the rest of a packet that the kernel did not finish */
@@ -182,6 +186,8 @@ int stack_poll(struct stack *st)
 	}
 	net->now = clock_ns();
 	atomic_store_explicit(&st->shm->heartbeat_ns, net->now, memory_order_relaxed);
+	if (tcp_soft_acks_due(net, net->now))
+		tcp_flush_acks(net);
 	for (uint32_t i = 0; i < net->n_vis; i++)
 		work += poll_vi(st, i);
 	net_tx_reap(net);
@@ -199,12 +205,20 @@ int stack_poll(struct stack *st)
 	return work;
 }
 
+__cold void stack_flush_acks_slow(struct stack *st)
+{
+	stack_lock(st);
+	st->net.now = clock_ns();
+	tcp_flush_acks(&st->net);
+	stack_unlock(st);
+}
+
 bool stack_work(struct stack *st, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < st->net.n_vis; i++)
 		if (vi_rx_ready(&st->vis[i]) || st->vis[i].shm->tx_unkicked)
 			return true;
-	return timer_due(&st->net.shm->wheel, now_ns);
+	return timer_due(&st->net.shm->wheel, now_ns) || tcp_soft_acks_due(&st->net, now_ns);
 }
 
 __cold void stack_resolve(struct stack *st)

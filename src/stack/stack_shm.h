@@ -23,9 +23,11 @@ enum stack_state { STACK_NEW, STACK_READY, STACK_DEAD };
 
 struct stack_proc {
 	uint32_t pid;		/* 0: free slot.  As the process sees itself */
-	uint32_t flags;
+	uint32_t ident;		/* of its start and PID namespace: the same after exec; 0 not known */
 	uint64_t started;	/* CLOCK_REALTIME seconds */
 	char comm[16];
+	uint32_t image;		/* another one after exec */
+	uint32_t spare;
 	_Atomic uint32_t sleepers[STACK_N_DOORBELLS];	/* its share of stack_shm.sleepers: taken back when it dies */
 };
 

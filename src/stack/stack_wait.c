@@ -34,6 +34,7 @@ struct stack_wait {
 	uint32_t pid;		/* that made it */
 	int kfd;		/* kernel descriptor watched as well, -1 none */
 	uint64_t kcookie;	/* whose: numbers are used again */
+	bool kwanted;		/* by this sleep */
 	bool leader;
 	bool was_leader;	/* in its last sleep */
 	bool announced;		/* counted in sleepers[slot] */
@@ -138,23 +139,28 @@ static int watch_vis(struct stack *st, struct stack_wait *w)
 	return 0;
 }
 
+static void unwatch_kernel(struct stack_wait *w)
+{
+	/* Not there any more when it was closed. */
+	(void)sys_epoll_ctl(w->ep_leader, EPOLL_CTL_DEL, w->kfd, NULL);
+	(void)sys_epoll_ctl(w->ep_plain, EPOLL_CTL_DEL, w->kfd, NULL);
+	w->kfd = -1;
+}
+
 /* Have the thread's sets watch @kfd, and no other kernel descriptor.  A thread
- * that waits on the same one again, as most do, costs nothing here. */
+ * that waits on the same one again, as most do, costs nothing here; one that waits on
+ * none leaves the last one in, until it is heard of (stack_sleep_kernel): a server
+ * goes to and fro between its listener and a connection. */
 static int watch_kernel(struct stack_wait *w, int kfd, uint64_t cookie)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = STACK_SLEEP_KERNEL };
 	int rc;
 
-	if (likely(w->kfd == kfd && w->kcookie == cookie))
+	w->kwanted = kfd >= 0;
+	if (kfd < 0 || (w->kfd == kfd && w->kcookie == cookie))
 		return 0;
-	if (w->kfd >= 0) {
-		/* Not there any more when it was closed. */
-		(void)sys_epoll_ctl(w->ep_leader, EPOLL_CTL_DEL, w->kfd, NULL);
-		(void)sys_epoll_ctl(w->ep_plain, EPOLL_CTL_DEL, w->kfd, NULL);
-		w->kfd = -1;
-	}
-	if (kfd < 0)
-		return 0;
+	if (w->kfd >= 0)
+		unwatch_kernel(w);
 	rc = sys_epoll_ctl(w->ep_leader, EPOLL_CTL_ADD, kfd, &ev);
 	if (rc == 0)
 		rc = sys_epoll_ctl(w->ep_plain, EPOLL_CTL_ADD, kfd, &ev);
@@ -225,6 +231,15 @@ int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now_ns ? (int64_t)(next - now_ns) : 0;
+}
+
+bool stack_sleep_kernel(struct stack *st)
+{
+	struct stack_wait *w = wait_get(st);
+
+	if (w && !w->kwanted && w->kfd >= 0)
+		unwatch_kernel(w);
+	return w && w->kwanted;
 }
 
 int stack_sleep_bell(struct stack *st)

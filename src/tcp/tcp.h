@@ -78,6 +78,18 @@ void tcp_push(struct net *net, struct tcp_conn *c);
 /* Send an ACK now if one is owed (TCP_QUICKACK). */
 void tcp_ack_now(struct net *net, struct tcp_conn *c);
 
+/* May connect() have the tuple of this endpoint?  An old incarnation may be forgotten once
+ * what its peer said last is a second old: whatever the peer's clock, its timestamps
+ * then tell the two apart (RFC 6191 section 2, RFC 7323 section 5.4).  net.now is used. */
+bool tcp_time_wait_reusable(const struct net *net, const struct ep *ep);
+/* ACKs that wait for what their user does next: answer, read on, close.  Who owns the
+ * poll loop sends them before it waits, and when they are old. */
+void tcp_flush_acks(struct net *net);
+static inline bool tcp_soft_acks_due(const struct net *net, uint64_t now)
+{
+	return unlikely(net->shm->soft_n) && now - net->shm->soft_ns > net->shm->conf.soft_ack_ns;
+}
+
 struct tcp_info;	/* <linux/tcp.h> */
 void tcp_fill_info(struct net *net, const struct ep *ep, struct tcp_info *ti);
 
@@ -85,6 +97,8 @@ void tcp_fill_info(struct net *net, const struct ep *ep, struct tcp_info *ti);
 
 /* tcp_rx - consumes a segment for @ep (connection or listener). */
 void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri);
+/* Send the ACKs that tcp_rx() put off while net->rx_more was set. */
+void tcp_flush_acks(struct net *net);
 /* A segment that nobody wants: consumes; answers with RST (RFC 9293 section 3.10.7.1). */
 void tcp_rx_nobody(struct net *net, struct pkt *p, const struct rx_info *ri);
 /* An expired timer of kind TCP_TIMER_*: tm->id names the endpoint. */

@@ -14,7 +14,9 @@ static void too_big(struct net *net, struct tcp_conn *c, uint32_t mtu)
 {
 	uint16_t mss = c->mss;
 
-	net_pmtu(&c->ep, mtu);
+	if (c->ep.pmtudisc >= PMTUDISC_INTERFACE)
+		return;
+	net_pmtu(net, &c->ep, mtu);
 	(void)net_route(net, &c->ep);
 	tcp_mss_update(net, c);
 	if (c->mss >= mss || !conn_in(c, TCPS_SET_TX))

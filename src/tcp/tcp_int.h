@@ -301,6 +301,15 @@ static inline void rxq_append(struct net *net, struct tcp_conn *c, struct pkt *p
 	c->rxq_frames++;
 }
 
+/* An ACK is due now, but what the user does next is likely to carry it: a request
+ * right after connect(), an answer, a FIN.  False: it must go by itself. */
+bool tcp_ack_soft(struct net *net, struct tcp_conn *c);
+static inline void ack_soon(struct net *net, struct tcp_conn *c)
+{
+	if (!net->shm->conf.soft_ack_ns || c->flags & TCP_F_QUICKACK || !tcp_ack_soft(net, c))
+		c->flags |= TCP_F_ACK_NOW;
+}
+
 /* What acknowledgement @len bytes in order ask for: at once for every second full
  * segment (RFC 9293 section 3.8.6.3, MUST-59), and as long as the peer probably
  * is in slow start; else later. */
@@ -311,9 +320,12 @@ static inline void ack_policy(struct net *net, struct tcp_conn *c, uint32_t len)
 	if (unlikely(len > c->rcv_mss))
 		c->rcv_mss = min_t(uint32_t, len, c->mss_adv);
 	if (c->rcv_nxt - c->rcv_last_ack > c->rcv_mss * conf->delack_segs ||
-	    (c->quick && !(c->pingpong & 1)) || unlikely(c->flags & TCP_F_QUICKACK)) {
+	    unlikely(c->flags & TCP_F_QUICKACK)) {
 		c->quick -= c->quick != 0;
 		c->flags |= TCP_F_ACK_NOW;
+	} else if (c->quick && !(c->pingpong & 1)) {
+		c->quick--;
+		ack_soon(net, c);
 	} else if (!c->delack_deadline) {
 		delack_set(net, c, net->now + conf->delack_ms * NSEC_PER_MSEC);
 	}

@@ -86,6 +86,24 @@ static inline void ack_predicted(struct net *net, struct tcp_conn *c, uint32_t a
 		tcp_wake_sender(net, c);
 }
 
+/*
+ * One ACK for all segments of a batch that was in the ring at once, as a kernel
+ * that aggregates before TCP sends (GRO): what ACKs cost is most of what a bulk
+ * receiver sends.  RFC 9293 section 3.8.6.3 allows it (SHLD-58 is for
+ * segments, and a batch is one arrival); a segment out of order does not come here.
+ */
+static inline bool ack_later(struct net *net, const struct tcp_conn *c)
+{
+	if (!net->rx_more)
+		return false;
+	if (net->n_acks && net->acks[net->n_acks - 1] == c->ep.id)
+		return true;
+	if (net->n_acks == NET_ACK_BATCH)
+		return false;
+	net->acks[net->n_acks++] = c->ep.id;
+	return true;
+}
+
 void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri)
 {
 	struct tcp_conn *c = tcp_conn(ep);
@@ -179,8 +197,20 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 
 	if (c->snd_next != ID_NONE)
 		tcp_output(net, c, TCP_PUSH_NORMAL);
-	if (c->flags & TCP_F_ACK_NOW)
+	if (c->flags & TCP_F_ACK_NOW && !ack_later(net, c))
 		tcp_send_ack(net, c);
+}
+
+void tcp_flush_acks(struct net *net)
+{
+	for (uint32_t i = 0; i < net->n_acks; i++) {
+		struct ep *ep = ep_get(net, net->acks[i]);
+
+		/* Acknowledged by data or gone meanwhile: the endpoint may be another's. */
+		if (ep->kind == EP_TCP_CONN && tcp_conn(ep)->flags & TCP_F_ACK_NOW)
+			tcp_send_ack(net, tcp_conn(ep));
+	}
+	net->n_acks = 0;
 }
 
 void tcp_rx_nobody(struct net *net, struct pkt *p, const struct rx_info *ri)

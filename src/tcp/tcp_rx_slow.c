@@ -345,7 +345,7 @@ static bool syn_sent(struct net *net, struct tcp_conn *c, struct pkt *p, const s
 	handshake_rtt(net, c);
 	c->snd_una = in->ack;
 	tcp_established(net, c);
-	c->flags |= TCP_F_ACK_NOW;
+	ack_soon(net, c);
 	in->seq++;
 	p->seq++;
 	p->end_seq++;
@@ -412,6 +412,7 @@ static bool time_wait(struct net *net, struct tcp_conn *c, struct pkt *p, const 
 	if (!(in->flags & TCP_RST)) {
 		if (in->flags & TCP_FIN && in->seq + in->len + 1 == c->rcv_nxt) {
 			/* Our last ACK was lost: it all begins again. */
+			c->last_rx_ns = net->now;
 			timer_set(net->base, &net->shm->wheel, &c->t_keep,
 				  net->now + 2 * net->shm->conf.msl_ms * NSEC_PER_MSEC);
 			tcp_send_ack(net, c);

@@ -57,6 +57,7 @@ enum {
 	TCP_F_PUSH_NOW  = 1u << 25,	/* override of Nagle and CORK is due: send what there is */
 	TCP_F_UNDO      = 1u << 26,	/* prior_cwnd may still prove right */
 	TCP_F_PTO       = 1u << 27,	/* the REXMIT timer is to send a tail loss probe */
+	TCP_F_SOFT_ACK  = 1u << 28,	/* on net_shm.soft_ack */
 };
 
 /* Congestion control algorithms, values of tcp_conn.cc. */

@@ -280,19 +280,22 @@ static void purge_ooo(struct net *net, struct tcp_conn *c)
 
 /* ---- opening ------------------------------------------------------------- */
 
-/* An old incarnation may be forgotten once its last timestamp is a second old:
- * the clock then tells the two apart (RFC 6191 section 2). */
+bool tcp_time_wait_reusable(const struct net *net, const struct ep *ep)
+{
+	const struct tcp_conn *c = (const struct tcp_conn *)ep;
+
+	return ep->kind == EP_TCP_CONN && c->state == TCPS_TIME_WAIT && conn_is_orphan(c) &&
+	       c->flags & TCP_F_TS && net->now - c->last_rx_ns > NSEC_PER_SEC;
+}
+
 static bool reuse_time_wait(struct net *net, struct tcp_conn *c)
 {
 	struct ep *ep = demux_find_exact(net, &c->ep.flow);
 	struct tcp_conn *tw;
 
-	if (!ep || ep->kind != EP_TCP_CONN)
+	if (!ep || !tcp_time_wait_reusable(net, ep))
 		return false;
 	tw = tcp_conn(ep);
-	if (tw->state != TCPS_TIME_WAIT || !conn_is_orphan(tw) || !(tw->flags & TCP_F_TS) ||
-	    net_seconds(net) - tw->ts_recent_s < 2)
-		return false;
 	tcp_conn_start(net, c, tw->snd_nxt + 65535 + 2);
 	tcp_destroy(net, tw);
 	return true;
@@ -388,6 +391,7 @@ void tcp_enter_time_wait(struct net *net, struct tcp_conn *c)
 		tcp_purge_rx(net, c);
 	tcp_timers_stop(net, c);
 	set_state(c, TCPS_TIME_WAIT);
+	c->last_rx_ns = net->now;
 	NET_STAT(net, tcp_timewait);
 	timer_set(net->base, &net->shm->wheel, &c->t_keep,
 		  net->now + 2 * net->shm->conf.msl_ms * NSEC_PER_MSEC);
@@ -434,7 +438,11 @@ void tcp_fin_in(struct net *net, struct tcp_conn *c)
 	c->rcv_nxt++;
 	if (c->rcv_wnd)
 		c->rcv_wnd--;
-	c->flags |= TCP_F_FIN_RCVD | TCP_F_ACK_NOW;
+	c->flags |= TCP_F_FIN_RCVD;
+	if (c->state == TCPS_ESTABLISHED)
+		ack_soon(net, c);	/* close() is likely to follow */
+	else
+		c->flags |= TCP_F_ACK_NOW;
 	c->pingpong = 1;
 	/* Nothing may lie behind a FIN. */
 	purge_ooo(net, c);

@@ -254,6 +254,9 @@ static __cold void restart_idle(struct net *net, struct tcp_conn *c)
 	uint64_t rto = conn_rto_ns(net, c);
 	uint32_t floor = min_t(uint32_t, 10u * c->mss, max_t(uint32_t, 2u * c->mss, 14600u));
 
+	/* RFC 1191 section 6.3: now and then a larger MTU is tried, as long as nothing is lost by it. */
+	if (net_pmtu_old(net, &c->ep))
+		(void)route_again(net, c);
 	if (c->cwnd <= floor)
 		return;
 	for (; idle > rto && c->cwnd > floor; idle -= rto)

@@ -145,6 +145,45 @@ void tcp_send_ack(struct net *net, struct tcp_conn *c)
 	ack_sent(c);
 }
 
+bool tcp_ack_soft(struct net *net, struct tcp_conn *c)
+{
+	struct net_shm *sh = net->shm;
+
+	if (!(c->flags & TCP_F_SOFT_ACK)) {
+		if (sh->soft_n >= NET_SOFT_ACKS)
+			return false;
+		if (!sh->soft_n)
+			sh->soft_ns = net->now;
+		sh->soft_ack[sh->soft_n++] = c->ep.id;
+		c->flags |= TCP_F_SOFT_ACK;
+	}
+	/* Should nobody come by any more. */
+	if (!c->delack_deadline)
+		delack_set(net, c, net->now + sh->conf.delack_ms * NSEC_PER_MSEC);
+	return true;
+}
+
+void tcp_flush_acks(struct net *net)
+{
+	struct net_shm *sh = net->shm;
+	uint32_t n = min_t(uint32_t, sh->soft_n, NET_SOFT_ACKS);
+
+	sh->soft_n = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct tcp_conn *c;
+
+		if (sh->soft_ack[i] >= net->n_eps)
+			continue;
+		/* The slot may be another endpoint's by now. */
+		c = tcp_conn(ep_get(net, sh->soft_ack[i]));
+		if (c->ep.kind != EP_TCP_CONN || !(c->flags & TCP_F_SOFT_ACK))
+			continue;
+		c->flags &= ~(uint32_t)TCP_F_SOFT_ACK;
+		if (c->delack_deadline)
+			tcp_send_ack(net, c);
+	}
+}
+
 void tcp_ack_now(struct net *net, struct tcp_conn *c)
 {
 	if (c->delack_deadline || c->flags & TCP_F_ACK_NOW)
@@ -175,6 +214,9 @@ void tcp_send_rst(struct net *net, struct tcp_conn *c)
 {
 	struct ctl ctl = { .seq = c->snd_nxt, .ack = c->rcv_nxt, .flags = TCP_RST | TCP_ACK };
 
+	/* The peer's accept() gives a connection that was reset, but none whose handshake was. */
+	if (c->flags & TCP_F_SOFT_ACK && c->delack_deadline)
+		tcp_send_ack(net, c);
 	NET_STAT(net, tcp_out_rsts);
 	(void)conn_ctl(net, c, &ctl);
 }

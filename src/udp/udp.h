@@ -21,8 +21,27 @@ void udp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 /* udp_rx_mcast - consumes; every member gets a copy. */
 void udp_rx_mcast(struct net *net, struct pkt *p, const struct rx_info *ri);
 
-/* udp_icmp - an ICMP error about a datagram of @ep; @mtu: that of the path, or 0. */
-void udp_icmp(struct net *net, struct ep *ep, int err, bool hard, uint32_t mtu);
+/* udp_icmp - consumes @p, an ICMP error about a datagram of @ep. */
+void udp_icmp(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri);
+
+/* An entry of the error queue, as recvmsg(MSG_ERRQUEUE) tells of it. */
+struct udp_err {
+	struct pkt *pkt;		/* its payload, data_off and data_len, is that of the datagram */
+	int32_t err;			/* positive errno */
+	bool local;			/* ours, not the network's: no offender */
+	uint8_t type, code;
+	uint32_t info;
+	struct ipaddr dst;		/* where the datagram was to go */
+	be16_t dport;
+	struct ipaddr offender;		/* who sent the message */
+};
+/* udp_err_pop - the oldest entry; the caller frees its packet.  False: none.  so_error
+ * becomes that of the next, as in Linux' sock_dequeue_err_skb(). */
+bool udp_err_pop(struct net *net, struct udp_ep *u, struct udp_err *out);
+/* udp_err_local - a datagram to @dst was longer than the path MTU @mtu (IP_RECVERR). */
+void udp_err_local(struct net *net, struct udp_ep *u, const struct ipaddr *dst, be16_t dport, uint32_t mtu);
+/* udp_pmtu - L3 bytes that the path to @dst is known to carry, 0: not known.  Old knowledge is forgotten. */
+uint32_t udp_pmtu(struct net *net, struct udp_ep *u, const struct ipaddr *dst);
 
 /* udp_peek / udp_pop - first queued datagram (borrowed), and its removal (consumes the queue's hold; caller frees). */
 struct pkt *udp_peek(struct net *net, struct udp_ep *u);

@@ -32,6 +32,8 @@ void udp_init(struct net *net, struct udp_ep *u, uint32_t rcvbuf)
 	u->ep.mcast_ttl = 1;		/* RFC 1112 section 6.1 */
 	u->ep.flags |= EP_F_MCAST_ALL;
 	u->rxq_head = u->rxq_tail = ID_NONE;
+	u->errq_head = u->errq_tail = ID_NONE;
+	u->ep.pmtudisc = PMTUDISC_WANT;
 	u->rcvbuf = rcvbuf;
 }
 

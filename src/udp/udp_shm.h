@@ -24,6 +24,11 @@ struct udp_ep {
 	struct ep_route dst_route;
 	struct ipaddr dst_addr, dst_src;
 	uint32_t dst_oif;
+	struct ipaddr pmtu_dst;		/* whose path ep.pmtu is */
+	/* error queue (IP_RECVERR): ICMP messages as they came, see udp_err.c */
+	uint32_t errq_head, errq_tail;
+	uint32_t errq_n;
+	uint32_t errq_pad;
 	/* headers of a datagram to the connected IPv4 peer, ready but for lengths, id and
 	 * checksums; what they were made from is compared before each use (udp_tx.c) */
 	uint32_t hdr_gen;		/* cp_gen(), 0: none */

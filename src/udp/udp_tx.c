@@ -120,13 +120,19 @@ static int route_to(struct net *net, struct udp_ep *u, const struct udp_dst *d)
 {
 	uint32_t oif = d->oif ? d->oif : u->ep.bound_if;
 	struct ipaddr src = bound_src(u, d);
+	uint16_t pmtu;
 	int rc;
 
 	if (likely(u->dst_route.gen == cp_gen(net->cp) && u->dst_route.valid &&
 		   ipaddr_eq(&u->dst_addr, &d->addr) && ipaddr_eq(&u->dst_src, &src) &&
 		   u->dst_oif == oif))
 		return 0;
+	/* A path MTU is that of one destination. */
+	pmtu = u->ep.pmtu;
+	if (!ipaddr_eq(&u->pmtu_dst, &d->addr))
+		u->ep.pmtu = 0;
 	rc = net_route_to(net, &u->ep, &src, &d->addr, oif, &u->dst_route);
+	u->ep.pmtu = pmtu;
 	if (rc < 0 && rc != -EAGAIN) {
 		u->dst_route.valid = 0;
 		return rc;
@@ -200,7 +206,7 @@ static __cold void hdr_make(const struct net *net, struct udp_ep *u)
 {
 	const struct flow *f = &u->ep.flow;
 	struct ip4 ip = {
-		.src = ipaddr_to4(&f->laddr), .dst = ipaddr_to4(&f->raddr), .df = true,
+		.src = ipaddr_to4(&f->laddr), .dst = ipaddr_to4(&f->raddr), .df = !(u->ep.flags & EP_F_NODF),
 		.proto = IPPROTO_UDP, .tos = u->ep.tos,
 		.ttl = ipaddr_is_mcast(&f->raddr) ? u->ep.mcast_ttl :
 		       u->ep.ttl ? u->ep.ttl : net->shm->conf.ttl4,

@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 APP = os.path.join(HERE, "faults_app.py")
 BUILD = os.path.realpath(os.environ.get("POSTERN_BUILD", os.path.join(HERE, "../../build/meson")))
 LIB = os.path.join(BUILD, "src/preload/libonload.so")
+TOOL = os.path.join(BUILD, "src/tools/postern")
 DAEMON = os.path.join(BUILD, "src/ctld/posternd")
 A, B = "10.88.0.1", "10.88.0.2"
 WORKERS = int(os.environ.get("FAULTS_JOBS", "5"))
@@ -42,7 +44,7 @@ def need(cond, what):
 
 
 def sh(cmd, check=True):
-    r = subprocess.run(cmd.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    r = subprocess.run(shlex.split(cmd), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if check and r.returncode:
         raise Failed("%s: %s" % (cmd, r.stdout.strip()))
     return r.stdout
@@ -178,6 +180,10 @@ class Net:
         p.p.wait()
         k, d = self.packets("a")[0] - k, self.packets("a")[1] - d
         need(k < d / 5 + 50, "new program is not accelerated: kernel saw %d of %d packets; %s" % (k, d, p.stderr()))
+
+    def netstat(self, side):
+        """The lines of onload_stackdump netstat."""
+        return sh("ip netns exec %s bash -c 'exec -a onload_stackdump %s netstat'" % (self.ns[side], TOOL)).splitlines()
 
     def down(self):
         notes = []
@@ -379,6 +385,21 @@ def stop_sharer_working(net, both):
 @case()
 def stop_sharer_spinning(net, both):
     return stop_sharer(net, both, "spin", {"EF_POLL_USEC": "100000"}, 30, 0.15, 300)
+
+
+# ---- a process becomes another program -----------------------------------------------
+
+@case()
+def exec_chain(net, both):
+    """More programs than a stack has room for processes; what exec closes is closed."""
+    net.serve("b", both)
+    cli = net.run("a", True, "exec", B, 7000, 70)
+    r = cli.line("left", 50)
+    need(r["bad"] is None and r["left"] == 0 and r["rx"] == 71000, "%s" % r)
+    time.sleep(0.3)
+    socks = [x for x in net.netstat("a") if "ESTABLISHED" in x]
+    need(len(socks) == 2, "open after all: %s" % socks)
+    return "70 programs in one process"
 
 
 # ---- processes of ours die -----------------------------------------------------------

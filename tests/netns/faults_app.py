@@ -352,6 +352,31 @@ def c_again(host, port, secs):
     say(ok=ok, errs=errs, bad=bad, gap_ms=round(worst * 1000))
 
 
+def c_exec(host, port, left, fd=-1, off=0):
+    """Becomes itself again left times: one connection survives each exec, one does not."""
+    left, fd, off, bad = int(left), int(fd), int(off), None
+    s = socket.socket(fileno=fd) if fd >= 0 else dial(host, port, "echo")
+    lost = dial(host, port, "echo")
+    poll = select.epoll()
+    for c in (s, lost):
+        poll.register(c, select.EPOLLIN)
+        c.sendall(expected(off, 1000))
+        d = b""
+        while len(d) < 1000:
+            if not poll.poll(10):
+                say(left=left, bad="silence")
+                sys.exit(1)
+            d += c.recv(1000 - len(d))
+        if d != expected(off, 1000):
+            bad = off
+    if bad is not None or not left:
+        say(left=left, rx=off + 1000, bad=bad)
+        signal.pause()
+    os.set_inheritable(s.fileno(), True)
+    os.execv(sys.executable, [sys.executable, sys.argv[0], "exec", host, str(port), str(left - 1),
+                              str(s.detach()), str(off + 1000)])
+
+
 def forward(dev_a, dev_b, loss, reorder, dup):
     """A wire that loses, doubles and reorders everything but ICMP and ARP."""
     rnd = random.Random(11)

@@ -482,6 +482,8 @@ static void tcp_accepts(void **state)
 		assert_true(c.fd >= 0);
 		assert_non_null(c.s);
 		assert_int_equal(((struct sockaddr_in *)&from)->sin_addr.s_addr, inet_addr(IP_B));
+		/* From the second on the kernel socket is told when somebody looks. */
+		sock_settle(c.s, c.fd);
 		n = sizeof(v);
 		assert_int_equal(getsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &v, &n), 0);
 		assert_int_equal(v, 1);
@@ -721,6 +723,7 @@ static void a_descriptor_is_found_by_its_cookie(void **state)
 
 	assert_int_equal(sock_connect(u.s, u.fd, (struct sockaddr *)&b, len), 0);
 	fd = accept(lfd, NULL, NULL);
+	sock_identify(u.s, u.fd);
 	sock_exec_prepare();
 	s = sock_probe(u.fd, &why);
 	assert_non_null(s);

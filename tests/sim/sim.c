@@ -305,16 +305,19 @@ struct ep *sim_ep(struct sim_host *h, uint8_t proto, const struct ipaddr *laddr,
 
 /* ---- one poll -------------------------------------------------------------------- */
 
-static void rx_icmp(struct net *net, const struct rx_info *ri)
+static void rx_icmp(struct net *net, struct pkt *p, const struct rx_info *ri)
 {
 	struct ep *ep = ep_get(net, ri->icmp.ep);
 
-	if (ep->kind == EP_UDP)
-		udp_icmp(net, ep, ri->icmp.err, ri->icmp.hard, ri->icmp.mtu);
+	if (ep->kind == EP_UDP) {
+		udp_icmp(net, ep, p, ri);
+		return;
+	}
 #ifdef SIM_HAVE_TCP
-	else if (ep->kind == EP_TCP_CONN)
+	if (ep->kind == EP_TCP_CONN)
 		tcp_icmp(net, ep, ri->icmp.err, ri->icmp.hard, ri->icmp.mtu, ri->icmp.seq);
 #endif
+	pkt_free(net, p);
 }
 
 static void rx_tcp(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri)
@@ -342,8 +345,7 @@ static void rx_packet(struct net *net, struct pkt *p)
 		return;
 	}
 	if (ri.l4 == IPPROTO_ICMP) {
-		rx_icmp(net, &ri);
-		pkt_free(net, p);
+		rx_icmp(net, p, &ri);
 		return;
 	}
 	if (p->flags & PKT_F_MCAST) {
@@ -405,8 +407,13 @@ void sim_poll(struct sim_host *h)
 
 	net->now = sim_now(h->sim);
 	while ((n = vi_rx_poll(&h->vi, ev, BATCH)) > 0) {
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
+			net->rx_more = i + 1 < n;
 			rx_frame(h, pkt_rx(net, 0, &ev[i]));
+		}
+#ifdef SIM_HAVE_TCP
+		tcp_flush_acks(net);
+#endif
 	}
 	net_tx_reap(net);
 #ifdef SIM_HAVE_TCP

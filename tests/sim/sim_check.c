@@ -73,6 +73,8 @@ static void check_udp(struct check *c, struct udp_ep *u)
 	CHECK(c, pkts == u->rxq_pkts);
 	CHECK(c, bytes + 256 * pkts == u->rxq_bytes);
 	CHECK(c, (u->rxq_head == ID_NONE) == (u->rxq_tail == ID_NONE));
+	pkts = walk(c, u->errq_head, PKT_RXQ, &pkts, &bytes);
+	CHECK(c, pkts == u->errq_n);
 }
 
 static void check_tcp(struct check *c, struct tcp_conn *t)

@@ -77,6 +77,29 @@ static void half_close_keeps_the_other_direction(void **state)
 	pair_fini(&w);
 }
 
+/* What lies in the ring at once is acknowledged at once. */
+static void a_batch_has_one_ack(void **state)
+{
+	static char buf[8 * 1448];
+	struct pair w;
+	uint64_t acks;
+
+	(void)state;
+	pair_init(&w, 8, NULL);
+	assert_int_equal(send_bytes(w.a, w.ca, buf, sizeof(buf)), sizeof(buf));
+	w.b->asleep = true;
+	sim_run(w.s, 1 * MS);
+	acks = w.cb->segs_out;
+	w.b->asleep = false;
+	sim_run(w.s, 1 * MS);
+	assert_int_equal(tcp_rcv_avail(w.cb), sizeof(buf));
+	assert_int_equal(w.cb->segs_out - acks, 1);
+	assert_int_equal(tcp_snd_queued(w.ca), 0);
+	close_conn(w.a, w.ca);
+	close_conn(w.b, w.cb);
+	pair_fini(&w);
+}
+
 static void bulk(uint64_t seed, bool v6, uint32_t mtu, uint64_t bytes, uint32_t max_write)
 {
 	struct sim_host_conf conf = { .mtu = mtu };
@@ -115,6 +138,7 @@ int main(void)
 		cmocka_unit_test(connects_and_accepts),
 		cmocka_unit_test(request_and_answer),
 		cmocka_unit_test(half_close_keeps_the_other_direction),
+		cmocka_unit_test(a_batch_has_one_ack),
 		cmocka_unit_test(bulk_both_ways),
 	};
 

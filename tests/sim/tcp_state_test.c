@@ -400,12 +400,93 @@ static void connect_reuses_its_time_wait(void **state)
 	w.cb = NULL;
 	w.ca = open_conn(w.a, w.b, false, 40000, 80);
 	assert_int_equal(tcp_connect(&w.a->net, w.ca), -EADDRINUSE);
-	sim_run(w.s, 3 * SEC);
+	/* RFC 6191: not before a second has passed, whatever the clock of the peer. */
+	sim_run(w.s, 980 * MS);
+	w.a->net.now = sim_now(w.s);
+	assert_int_equal(tcp_connect(&w.a->net, w.ca), -EADDRINUSE);
+	sim_run(w.s, 40 * MS);
 	w.a->net.now = sim_now(w.s);
 	assert_int_equal(tcp_connect(&w.a->net, w.ca), 0);
 	assert_true(pair_open(&w, 10 * MS));
 	close_conn(w.a, w.ca);
 	close_conn(w.b, w.cb);
+	pair_fini(&w);
+}
+
+/* ---- ACKs that ride on what the user does next ---------------------------------------- */
+
+static void acks_wait_for_company(void **state)
+{
+	struct filter f = { .mask = 0xff, .flags = TCP_ACK };
+	struct pair w;
+	char buf[8];
+
+	(void)state;
+	w.s = sim_create(1);
+	w.a = sim_host_add(w.s, NULL);
+	w.b = sim_host_add(w.s, NULL);
+	w.a->net.shm->conf.soft_ack_ns = w.b->net.shm->conf.soft_ack_ns = 100 * US;
+	w.l = listen_on(w.b, 80, 16);
+	f.from = w.a;
+	sim_tap(w.s, drop_some, &f);
+	w.ca = connect_to(w.a, w.b, false, 40000, 80);
+	sim_run(w.s, 5 * MS);
+	/* The client has its SYN-ACK and says nothing yet; its first data opens the server's side. */
+	assert_int_equal(w.ca->state, TCPS_ESTABLISHED);
+	assert_int_equal(f.seen, 0);
+	assert_int_equal(w.l->n_accept, 0);
+	assert_int_equal(send_bytes(w.a, w.ca, "x", 1), 1);
+	sim_run(w.s, 5 * MS);
+	assert_int_equal(f.seen, 0);
+	assert_int_equal(w.l->n_accept, 1);
+	w.cb = tcp_accept(&w.b->net, w.l);
+	/* Nobody answers: the poll loop's owner lets the ACK go before it waits. */
+	assert_int_equal(recv_bytes(w.b, w.cb, buf, sizeof(buf)), 1);
+	assert_int_not_equal(w.ca->snd_una, w.ca->snd_nxt);
+	w.b->net.now = sim_now(w.s);
+	tcp_flush_acks(&w.b->net);
+	sim_run(w.s, 1 * MS);
+	assert_int_equal(w.ca->snd_una, w.ca->snd_nxt);
+	/* And if the owner never comes by, the timer does. */
+	assert_int_equal(send_bytes(w.a, w.ca, "y", 1), 1);
+	sim_run(w.s, 20 * MS);
+	assert_int_not_equal(w.ca->snd_una, w.ca->snd_nxt);
+	sim_run(w.s, 40 * MS);
+	assert_int_equal(w.ca->snd_una, w.ca->snd_nxt);
+	/* A FIN is acknowledged by the FIN that answers it. */
+	close_conn(w.a, w.ca);
+	sim_run(w.s, 5 * MS);
+	assert_int_equal(w.ca->state, TCPS_FIN_WAIT_1);
+	assert_int_equal(recv_bytes(w.b, w.cb, buf, sizeof(buf)), 1);
+	close_conn(w.b, w.cb);
+	sim_run(w.s, 5 * MS);
+	assert_int_equal(w.ca->state, TCPS_TIME_WAIT);
+	w.ca = w.cb = NULL;
+	pair_fini(&w);
+}
+
+/* A reset right after connect() must not undo the handshake at the peer. */
+static void reset_follows_the_handshake(void **state)
+{
+	struct pair w;
+
+	(void)state;
+	w.s = sim_create(1);
+	w.a = sim_host_add(w.s, NULL);
+	w.b = sim_host_add(w.s, NULL);
+	w.a->net.shm->conf.soft_ack_ns = 100 * US;
+	w.l = listen_on(w.b, 80, 16);
+	w.ca = connect_to(w.a, w.b, false, 40000, 80);
+	sim_run(w.s, 5 * MS);
+	assert_int_equal(w.l->n_accept, 0);
+	w.a->net.now = sim_now(w.s);
+	tcp_close(&w.a->net, w.ca, true);
+	sim_run(w.s, 5 * MS);
+	assert_int_equal(w.l->n_accept, 1);
+	w.cb = tcp_accept(&w.b->net, w.l);
+	assert_int_equal(w.cb->ep.so_error, ECONNRESET);
+	close_conn(w.b, w.cb);
+	w.ca = w.cb = NULL;
 	pair_fini(&w);
 }
 
@@ -1028,6 +1109,8 @@ int main(void)
 		cmocka_unit_test(time_wait_gives_way),
 		cmocka_unit_test(new_syn_ends_time_wait),
 		cmocka_unit_test(connect_reuses_its_time_wait),
+		cmocka_unit_test(acks_wait_for_company),
+		cmocka_unit_test(reset_follows_the_handshake),
 		cmocka_unit_test(reset_must_be_exact),
 		cmocka_unit_test(syn_in_a_connection_is_challenged),
 		cmocka_unit_test(old_timestamp_is_rejected),

@@ -655,6 +655,7 @@ static void icmp_errors_reach_the_endpoint(void **state)
 	struct udp_ep *un = udp_open(a, NULL, 1001, 0);
 	struct kept k = { .len = 0 };
 	char big[1000] = { 0 };
+	struct udp_err e;
 
 	(void)state;
 	sim_tap(s, keep_frame, &k);
@@ -678,15 +679,32 @@ static void icmp_errors_reach_the_endpoint(void **state)
 	assert_int_equal(send_buf(a, conn, NULL, 0, big, 973), -EMSGSIZE);
 	icmp4_about(a, &k, ICMP4_T_UNREACH, ICMP4_C_FRAG_NEEDED, 68);
 	assert_int_equal(conn->ep.pmtu, 552);
+	/* After ten minutes it is forgotten. */
+	assert_int_equal(udp_pmtu(&a->net, conn, &b->ip4), 552);
+	a->net.now += 600 * NSEC_PER_SEC;
+	assert_int_equal(udp_pmtu(&a->net, conn, &b->ip4), 0);
+	a->net.now -= 600 * NSEC_PER_SEC;
 
 	/* Unconnected: nothing without IP_RECVERR. */
 	assert_int_equal(send_buf(a, un, &b->ip4, 2000, "x", 1), 0);
 	sim_run(s, 1 * MS);
 	icmp4_about(a, &k, ICMP4_T_UNREACH, ICMP4_C_PORT, 0);
 	assert_int_equal(un->ep.so_error, 0);
+	assert_false(udp_err_pop(&a->net, un, &e));
 	un->ep.flags |= EP_F_RECVERR;
 	icmp4_about(a, &k, ICMP4_T_UNREACH, ICMP4_C_PORT, 0);
 	assert_int_equal(un->ep.so_error, ECONNREFUSED);
+	assert_true(udp_err_pop(&a->net, un, &e));
+	assert_int_equal(un->ep.so_error, 0);
+	assert_true(e.err == ECONNREFUSED && e.type == ICMP4_T_UNREACH && e.code == ICMP4_C_PORT && !e.local);
+	assert_true(ipaddr_eq(&e.dst, &b->ip4) && e.dport.be == to_be16(2000).be);
+	pkt_free(&a->net, e.pkt);
+	/* A queue that nobody reads is bounded, and freed with the endpoint. */
+	for (int i = 0; i < 100; i++)
+		icmp4_about(a, &k, ICMP4_T_UNREACH, ICMP4_C_PORT, 0);
+	assert_int_equal(un->errq_n, 32);
+	sim_check(s);
+	udp_close(&a->net, un);
 
 	/* Not about us; damaged. */
 	put_be16(k.frame + 34, 999);
