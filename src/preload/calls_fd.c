@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 #include "preload/fdtab.h"
 #include "preload/libc.h"
@@ -201,6 +202,16 @@ EXPORT int pidfd_getfd(int pidfd, int fd, unsigned flags)
 
 /* ---- fcntl, ioctl ------------------------------------------------------------------- */
 
+/* Only the kernel sends SIGIO, about what it receives itself. */
+static __cold void want_sigio(struct sock *s, int fd)
+{
+	if (sock_handover(s, fd, SOCK_REASON_sockopt) == 0)
+		fdtab_decided(fd, s);
+	else
+		postern_log(PLOG_USAGE, "O_ASYNC on an accelerated connection: there will be no signal; "
+					"set it before connect()");
+}
+
 static int set_flags(int fd, long flags)
 {
 	struct sock *s = fdtab_sock(fd);
@@ -208,6 +219,8 @@ static int set_flags(int fd, long flags)
 
 	if (rc >= 0 && s)
 		sock_set_nonblock(s, flags & O_NONBLOCK);
+	if (unlikely(rc >= 0 && s && flags & O_ASYNC))
+		want_sigio(s, fd);
 	return rc;
 }
 
@@ -248,6 +261,12 @@ EXPORT int ioctl(int fd, unsigned long req, ...)
 		rc = libc.ioctl(fd, req, arg);
 		if (rc >= 0)
 			sock_set_nonblock(s, *(int *)arg);
+		return rc;
+	}
+	if (unlikely(req == FIOASYNC)) {
+		rc = libc.ioctl(fd, req, arg);
+		if (rc >= 0 && *(int *)arg)
+			want_sigio(s, fd);
 		return rc;
 	}
 	rc = sock_ioctl(s, fd, req, arg);

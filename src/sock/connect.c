@@ -153,6 +153,8 @@ static int outcome(struct sock *s, int busy)
 			if (c->state == TCPS_CLOSED) {
 				rc = c->ep.so_error ? -c->ep.so_error : -ECONNABORTED;
 				c->ep.so_error = 0;
+				/* As new: the kernel's tcp_disconnect() */
+				c->flags &= ~(uint32_t)(TCP_F_SHUT_RD | TCP_F_SHUT_WR);
 			}
 		}
 		sock_unlock(st);
@@ -205,14 +207,21 @@ static int connect_anew(struct sock *s, int fd, const struct addr *to)
 /* connect(AF_UNSPEC): tcp_disconnect(). */
 static int disconnect(struct sock *s)
 {
+	const uint32_t reset = 1u << TCPS_SYN_SENT | 1u << TCPS_SYN_RCVD | 1u << TCPS_ESTABLISHED | 1u << TCPS_CLOSE_WAIT |
+			       1u << TCPS_FIN_WAIT_1 | 1u << TCPS_FIN_WAIT_2;
 	struct tcp_conn *c = tcp_conn(s->ep);
 	struct stack *st = s->st;
 
 	sock_lock(st);
 	if (sock_alive(s)) {
+		int err = 1u << c->state & reset ? ECONNRESET : 0;
+
 		if (c->state != TCPS_CLOSED)
 			tcp_abort(&st->net, c, ECONNRESET);
-		c->ep.so_error = 0;
+		if (tcp_rcv_avail(c))
+			(void)tcp_recv(&st->net, c, NULL, 0, 0, tcp_rcv_avail(c), 0, TCP_RECV_TRUNC);
+		c->ep.so_error = err;
+		c->flags &= ~(uint32_t)(TCP_F_SHUT_RD | TCP_F_SHUT_WR);
 		s->shm->flags &= ~(uint32_t)SOCK_SF_CONNECTING;
 	}
 	sock_unlock(st);

@@ -741,7 +741,10 @@ static int get_conn_opt(struct sock *s, int level, int name, void *val, socklen_
 
 		return give(val, len, name_of[c->cc == TCP_CC_RENO], sizeof(name_of[0]));
 	}
-	if ((level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU))
+	if (level == IPPROTO_IPV6 && name == IPV6_ADDRFORM && c->state == TCPS_ESTABLISHED)
+		return s->family == AF_INET6 ? give_int(val, len, AF_INET6) : SOCK_PASS;
+	if ((level == IPPROTO_IP && name == IP_MTU) ||
+	    (level == IPPROTO_IPV6 && name == IPV6_MTU && s->family == AF_INET6))
 		return c->ep.route.mtu ? give_int(val, len, c->ep.route.mtu) : -ENOTCONN;
 	return SOCK_PASS;
 }
@@ -753,7 +756,8 @@ static int get_dgram_opt(struct sock *s, int level, int name, void *val, socklen
 
 	if (level == IPPROTO_IP && name == IP_MTU_DISCOVER && s->shm->flags & SOCK_SF_KERNEL_NODF)
 		return give_int(val, len, PMTUDISC_WANT);
-	if (!((level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU)) ||
+	if (!((level == IPPROTO_IP && name == IP_MTU) ||
+	      (level == IPPROTO_IPV6 && name == IPV6_MTU && s->family == AF_INET6)) ||
 	    !(s->ep->flags & EP_F_CONNECTED))
 		return SOCK_PASS;
 	sock_lock(s->st);
