@@ -153,7 +153,7 @@ static inline int poll_vi(struct stack *st, uint32_t i)
 				rx_packet(&st->net, p);
 		}
 		if (st->net.n_acks)
-			tcp_flush_acks(&st->net);
+			tcp_flush_burst(&st->net);
 		total += n;
 	} while (unlikely(n == BATCH && total < (int)st->evs_per_poll));
 	if (unlikely(chain))		/* the rest of a packet that the kernel did not finish */

@@ -98,7 +98,7 @@ void tcp_fill_info(struct net *net, const struct ep *ep, struct tcp_info *ti);
 /* tcp_rx - consumes a segment for @ep (connection or listener). */
 void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info *ri);
 /* Send the ACKs that tcp_rx() put off while net->rx_more was set. */
-void tcp_flush_acks(struct net *net);
+void tcp_flush_burst(struct net *net);
 /* A segment that nobody wants: consumes; answers with RST (RFC 9293 section 3.10.7.1). */
 void tcp_rx_nobody(struct net *net, struct pkt *p, const struct rx_info *ri);
 /* An expired timer of kind TCP_TIMER_*: tm->id names the endpoint. */

@@ -201,7 +201,7 @@ void tcp_rx(struct net *net, struct ep *ep, struct pkt *p, const struct rx_info 
 		tcp_send_ack(net, c);
 }
 
-void tcp_flush_acks(struct net *net)
+void tcp_flush_burst(struct net *net)
 {
 	for (uint32_t i = 0; i < net->n_acks; i++) {
 		struct ep *ep = ep_get(net, net->acks[i]);

@@ -412,7 +412,7 @@ void sim_poll(struct sim_host *h)
 			rx_frame(h, pkt_rx(net, 0, &ev[i]));
 		}
 #ifdef SIM_HAVE_TCP
-		tcp_flush_acks(net);
+		tcp_flush_burst(net);
 #endif
 	}
 	net_tx_reap(net);
