@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * reap.c - what the kernel does with the sockets of a process that died
+ * reap.c - the end of a socket, and of those of a process that died
  *
- * Called by the keeper.  Every socket and epoll set that the process alone had
+ * The latter is called by the keeper.  Every socket and epoll set that the process alone had
  * is closed: a listener resets what it had not accepted, a connection sends FIN,
  * or RST where data was left unread; it then lives on as an orphan.
  */
-#include <errno.h>
+#include "sock/sock_priv.h"
 
-#include "sock/sock.h"
-#include "tcp/tcp.h"
-#include "udp/udp.h"
-
-static void close_ep(struct stack *st, uint32_t id, bool linger_zero)
+void sock_slot_close(struct stack *st, uint32_t id, bool linger_zero)
 {
 	struct ep *ep = ep_get(&st->net, id);
 
+	assert_stack_locked(st);
 	switch (ep->kind) {
 	case EP_TCP_LISTEN:
 		tcp_listen_close(&st->net, tcp_listener(ep));
@@ -30,6 +27,7 @@ static void close_ep(struct stack *st, uint32_t id, bool linger_zero)
 		ep_free(&st->net, ep);
 		break;
 	}
+	upper_sock_release(st, id);
 }
 
 uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t max)
@@ -52,8 +50,7 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 			continue;
 		if (s->flags & SOCK_SF_FILTER && n < max)
 			ids[n++] = i;
-		close_ep(st, i, linger_zero);
-		upper_sock_release(st, i);
+		sock_slot_close(st, i, linger_zero);
 	}
 	for (uint32_t i = 0; i < upper(st)->n_sets; i++) {
 		struct epset_shm *set = upper_set(st, i);
@@ -88,6 +85,5 @@ void sock_close_id(struct stack *st, uint32_t id)
 {
 	bool linger_zero = upper_sock(st, id)->linger_s == 0;
 
-	close_ep(st, id, linger_zero);
-	upper_sock_release(st, id);
+	sock_slot_close(st, id, linger_zero);
 }

@@ -260,28 +260,6 @@ void sock_publish(struct sock *s, struct stack *st, struct ep *ep)
 
 /* ---- the end -------------------------------------------------------------------------- */
 
-void sock_slot_close(struct stack *st, uint32_t id, bool linger_zero)
-{
-	struct ep *ep = ep_get(&st->net, id);
-
-	assert_stack_locked(st);
-	switch (ep->kind) {
-	case EP_TCP_CONN:
-		tcp_close(&st->net, tcp_conn(ep), linger_zero);
-		break;
-	case EP_TCP_LISTEN:
-		tcp_listen_close(&st->net, tcp_listener(ep));
-		break;
-	case EP_UDP:
-		udp_close(&st->net, udp_ep(ep));
-		break;
-	default:
-		ep_free(&st->net, ep);
-		break;
-	}
-	upper_sock_release(st, id);
-}
-
 /* SO_LINGER with a time: our FIN goes out and close() waits until the peer has
  * acknowledged all of it, as tcp_close() in the kernel does. */
 static void linger(struct sock *s, uint32_t seconds)
