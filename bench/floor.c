@@ -7,9 +7,11 @@
  * AF_XDP.  All other latencies are given on top of this one.  Prints one line
  * of key=value words per measurement.
  *
- *   floor [-n round trips] [-t flood seconds] [-c core,core] [-b]
+ *   floor [-n round trips] [-t flood seconds] [-c core,core] [-b] [-k frames] [-l bytes]
  *
  * -b: sleep in epoll_wait() instead of spinning, the floor of everything that does not spin.
+ * -k: frames of the flood for one doorbell (32); 1 is the floor of send() a datagram at a time.
+ * -l: length of the flood's frames (64).
  *
  * Needs root.  Exit: 0, 1 on failure, 77 when the machine cannot (no root, no
  * AF_XDP).  Namespaces and devices vanish with the processes.
@@ -61,6 +63,7 @@ struct options {
 	int flood_s;
 	int core[2];
 	bool block;
+	int per_kick, len;	/* of the flood */
 };
 
 /* What the two processes say to each other; the frames do not pass here. */
@@ -324,7 +327,7 @@ static int ping(struct end *e, const struct options *o)
 	return 0;
 }
 
-static int flood(struct end *e, struct shared *sh, int seconds)
+static int flood(struct end *e, struct shared *sh, const struct options *o)
 {
 	uint32_t done[64], spare[FRAMES - TX_FIRST];
 	int n_spare = 0, i;
@@ -337,8 +340,8 @@ static int flood(struct end *e, struct shared *sh, int seconds)
 	got = atomic_load(&sh->delivered);
 	t0 = now_ns();
 	do {
-		for (i = 0; i < 32 && n_spare; i++) {
-			if (vi_tx_post(&e->vi, spare[n_spare - 1], 256, FRAME_LEN, false) < 0)
+		for (i = 0; i < o->per_kick && n_spare; i++) {
+			if (vi_tx_post(&e->vi, spare[n_spare - 1], 256, (uint32_t)o->len, false) < 0)
 				break;
 			n_spare--;
 			sent++;
@@ -348,9 +351,9 @@ static int flood(struct end *e, struct shared *sh, int seconds)
 		memcpy(spare + n_spare, done, (size_t)i * sizeof(*done));
 		n_spare += i;
 		t = now_ns();
-	} while (t - t0 < (uint64_t)seconds * NSEC_PER_SEC);
+	} while (t - t0 < (uint64_t)o->flood_s * NSEC_PER_SEC);
 	got = atomic_load(&sh->delivered) - got;
-	printf("floor mode=flood unit=pps frame=%d sent=%.0f delivered=%.0f\n", FRAME_LEN,
+	printf("floor mode=flood unit=pps frame=%d per_kick=%d sent=%.0f delivered=%.0f\n", o->len, o->per_kick,
 	       (double)sent * 1e9 / (double)(t - t0), (double)got * 1e9 / (double)(t - t0));
 	return got ? 0 : -EIO;
 }
@@ -424,7 +427,7 @@ static int measure(const struct options *o, bool sink)
 	usleep(200000);		/* the link comes up */
 	pin(o->core[0]);
 	end_block(&e, o);
-	rc = sink ? flood(&e, sh, o->flood_s) : ping(&e, o);
+	rc = sink ? flood(&e, sh, o) : ping(&e, o);
 	atomic_store(&sh->stop, 1);
 	waitpid(pid, &status, 0);
 	vi_close(&e.vi);
@@ -456,13 +459,19 @@ static int in_child(const struct options *o, bool sink)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .n = 200000, .flood_s = 2, .core = { 0, 1 } };
+	struct options o = { .n = 200000, .flood_s = 2, .core = { 0, 1 }, .per_kick = 32, .len = FRAME_LEN };
 	int c, rc;
 
-	while ((c = getopt(argc, argv, "n:t:c:b")) != -1) {
+	while ((c = getopt(argc, argv, "n:t:c:bk:l:")) != -1) {
 		switch (c) {
 		case 'n':
 			o.n = atol(optarg);
+			break;
+		case 'k':
+			o.per_kick = atoi(optarg) > 0 ? atoi(optarg) : 1;
+			break;
+		case 'l':
+			o.len = atoi(optarg) >= 60 && atoi(optarg) <= 1514 ? atoi(optarg) : FRAME_LEN;
 			break;
 		case 'b':
 			o.block = true;
@@ -475,7 +484,7 @@ int main(int argc, char **argv)
 				break;
 			/* fall through */
 		default:
-			fprintf(stderr, "usage: floor [-n round trips] [-t flood seconds] [-c core,core] [-b]\n");
+			fprintf(stderr, "usage: floor [-n round trips] [-t flood seconds] [-c core,core] [-b] [-k frames] [-l bytes]\n");
 			return 1;
 		}
 	}
