@@ -275,7 +275,7 @@ OPT_INT(COMPOUND_PAGES_MODE, compound_pages_mode, 0, 0, 2, "", NOEFFECT,
 	"debug: kernel page allocation style")
 OPT_INT(PACKET_BUFFER_MODE, packet_buffer_mode, 0, 0, 3, "", NOEFFECT,
 	"0 buffer table, 2 physical addressing")
-OPT_INT(MAX_ENDPOINTS, max_endpoints, 8192, 16, 2097152, "sockets", WORKS,
+OPT_INT(MAX_ENDPOINTS, max_endpoints, 65536, 16, 2097152, "sockets", WORKS,
 	"sockets per stack (rounded up to a power of two)")
 OPT_INT(ENDPOINT_PACKET_RESERVE, endpoint_packet_reserve, 0, 0, INT32_MAX, "packets", NOEFFECT,
 	"buffers guaranteed per TCP socket")

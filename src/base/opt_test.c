@@ -46,7 +46,7 @@ static void defaults_of_the_table(void **state)
 	assert_int_equal(o.poll_fast_usec, 32);
 	assert_true(o.tcp && o.udp && o.no_fail && o.ul_poll);
 	assert_false(o.udp_recv_spin);
-	assert_int_equal(o.max_endpoints, 8192);
+	assert_int_equal(o.max_endpoints, 65536);
 	assert_int_equal(o.max_rx_packets, 24576);
 	assert_int_equal(o.unix_log, 3);
 	assert_string_equal(o.name, "");

@@ -80,7 +80,7 @@ void reap_proc(struct keeper *k, uint32_t slot)
 static void ports_in_use(const struct keeper *k, uint64_t ports[BITMAP_WORDS(65536)])
 {
 	memset(ports, 0, BITMAP_WORDS(65536) * sizeof(*ports));
-	for (uint32_t i = 0; i < k->st->net.n_eps; i++) {
+	for (uint32_t i = 0; i < ep_top(&k->st->net); i++) {
 		const struct ep *ep = ep_get(&k->st->net, i);
 
 		if (ep->kind == EP_TCP_CONN || ep->kind == EP_TCP_LISTEN)
@@ -143,7 +143,7 @@ static void last_close(struct keeper *k, uint64_t cookie)
 
 	stack_lock(st);
 	stack_poll(st);
-	for (uint32_t i = 0; i < upper(st)->n_socks && !stack_dead(st); i++) {
+	for (uint32_t i = 0; i < ep_top(&st->net) && !stack_dead(st); i++) {
 		struct sock_shm *s = upper_sock(st, i);
 
 		if (s->in_use && s->flags & SOCK_SF_PASSED && s->cookie == cookie) {

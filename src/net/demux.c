@@ -18,7 +18,8 @@
  *   - The connected table holds no two TCP endpoints of equal flow and binding.
  *   - The youngest is in front.  It wins among equals, as in the kernel.
  *
- * An id at or beyond n_eps ends a chain; ID_NONE is such an id.
+ * An id at or beyond n_eps ends a chain; ID_NONE is such an id.  The tables have the
+ * complements of ids, so that zero memory is an empty table (head_get(), head_set()).
  *
  * Choice among local entries as in Linux' udp4_lib_lookup2() and
  * inet_lhash2_lookup(): a bound address beats the wildcard, then a bound interface
@@ -38,6 +39,16 @@ static inline bool flow_eq(const struct flow *a, const struct flow *b)
 
 	/* Ports first: they differ most often. */
 	return x[4] == y[4] && x[3] == y[3] && x[1] == y[1] && x[2] == y[2] && x[0] == y[0];
+}
+
+static inline uint32_t head_get(const uint32_t *head)
+{
+	return ~*head;
+}
+
+static inline void head_set(uint32_t *head, uint32_t id)
+{
+	*head = ~id;
 }
 
 static inline uint32_t *conn_chain(const struct net *net, const struct flow *flow)
@@ -99,7 +110,7 @@ static bool local_match(const struct ep *ep, const struct flow *f)
 static struct ep *nth_of_group(struct net *net, const struct flow *f, uint32_t ifindex,
 			       uint32_t best, uint32_t k)
 {
-	uint32_t id = *local_chain(net, f->proto, f->lport);
+	uint32_t id = head_get(local_chain(net, f->proto, f->lport));
 
 	for (; id < net->n_eps; id = ep_get(net, id)->hash_next) {
 		struct ep *ep = ep_get(net, id);
@@ -116,7 +127,7 @@ static struct ep *nth_of_group(struct net *net, const struct flow *f, uint32_t i
 static __attribute__((noinline)) struct ep *
 find_local(struct net *net, const struct flow *f, uint32_t ifindex)
 {
-	uint32_t id = *local_chain(net, f->proto, f->lport);
+	uint32_t id = head_get(local_chain(net, f->proto, f->lport));
 	uint32_t best = 0, group = 0;
 	struct ep *found = NULL;
 
@@ -147,7 +158,7 @@ find_local(struct net *net, const struct flow *f, uint32_t ifindex)
 static inline struct ep *find_conn(struct net *net, const struct flow *flow, uint32_t ifindex,
 				   bool any_if)
 {
-	uint32_t id = *conn_chain(net, flow);
+	uint32_t id = head_get(conn_chain(net, flow));
 
 	while (id < net->n_eps) {
 		struct ep *ep = ep_get(net, id);
@@ -175,7 +186,7 @@ struct ep *demux_next_mcast(struct net *net, const struct flow *flow, uint32_t i
 			    struct ep *prev)
 {
 	bool conn = !prev || prev->flow.rport.be;
-	uint32_t id = prev ? prev->hash_next : *conn_chain(net, flow);
+	uint32_t id = prev ? prev->hash_next : head_get(conn_chain(net, flow));
 
 	for (;;) {
 		for (; id < net->n_eps; id = ep_get(net, id)->hash_next) {
@@ -191,7 +202,7 @@ struct ep *demux_next_mcast(struct net *net, const struct flow *flow, uint32_t i
 		if (!conn)
 			return NULL;
 		conn = false;
-		id = *local_chain(net, flow->proto, flow->lport);
+		id = head_get(local_chain(net, flow->proto, flow->lport));
 	}
 }
 
@@ -214,7 +225,7 @@ int demux_insert(struct net *net, struct ep *ep)
 		ep->flow.laddr = IPADDR_ANY;	/* ::ffff:0.0.0.0 is the wildcard too */
 
 	head = chain_of(net, &ep->flow);
-	for (id = *head; id < net->n_eps && ep->flow.proto == IPPROTO_TCP;
+	for (id = head_get(head); id < net->n_eps && ep->flow.proto == IPPROTO_TCP;
 	     id = ep_get(net, id)->hash_next) {
 		const struct ep *other = ep_get(net, id);
 
@@ -222,24 +233,27 @@ int demux_insert(struct net *net, struct ep *ep)
 		    (ep->flow.rport.be || !(ep->flags & other->flags & EP_F_REUSEPORT)))
 			return -EADDRINUSE;
 	}
-	ep->hash_next = *head;
-	*head = ep->id;
+	ep->hash_next = head_get(head);
+	head_set(head, ep->id);
 	ep->flags |= EP_F_HASHED;
 	return 0;
 }
 
 void demux_remove(struct net *net, struct ep *ep)
 {
-	uint32_t *link;
+	uint32_t *head, id;
 
 	if (!(ep->flags & EP_F_HASHED))
 		return;
-	for (link = chain_of(net, &ep->flow); *link < net->n_eps;
-	     link = &ep_get(net, *link)->hash_next) {
-		if (*link == ep->id) {
-			*link = ep->hash_next;
-			break;
-		}
+	head = chain_of(net, &ep->flow);
+	id = head_get(head);
+	if (id == ep->id) {
+		head_set(head, ep->hash_next);
+	} else {
+		while (id < net->n_eps && ep_get(net, id)->hash_next != ep->id)
+			id = ep_get(net, id)->hash_next;
+		if (likely(id < net->n_eps))
+			ep_get(net, id)->hash_next = ep->hash_next;
 	}
 	ep->hash_next = ID_NONE;
 	ep->flags &= ~(uint32_t)EP_F_HASHED;

@@ -2,7 +2,8 @@
 /*
  * ep.c - the pool of endpoints
  *
- * Free slots form a list by hash_next.  A slot is zeroed when it is handed out,
+ * Slots that came back form a list by hash_next; when it is empty the next one that was
+ * never used is taken, so low numbers come first.  A slot is zeroed when it is handed out,
  * not when it comes back: what a closed connection looked like stays visible to
  * the tools until its slot is used again.
  */
@@ -16,12 +17,18 @@ struct ep *ep_alloc(struct net *net)
 	uint32_t id = sh->ep_free_head;
 	struct ep *ep;
 
-	if (unlikely(id >= net->n_eps)) {
-		NET_DROP(net, no_ep);
-		return NULL;
+	if (likely(id < net->n_eps)) {
+		ep = ep_get(net, id);
+		sh->ep_free_head = ep->hash_next;
+	} else {
+		id = sh->ep_fresh;
+		if (unlikely(id >= net->n_eps)) {
+			NET_DROP(net, no_ep);
+			return NULL;
+		}
+		sh->ep_fresh++;
+		ep = ep_get(net, id);
 	}
-	ep = ep_get(net, id);
-	sh->ep_free_head = ep->hash_next;
 	sh->ep_n_used++;
 
 	memset(ep, 0, EP_SLOT_SIZE);

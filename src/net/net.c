@@ -6,7 +6,8 @@
  *
  * Each part begins at a page.  The frames lie elsewhere in the arena (they are
  * packet memory with an alignment of their own).  Defaults of struct net_conf are
- * those of Linux; the creator overwrites what the host or EF_ settings say.
+ * those of Linux; the creator overwrites what the host or EF_ settings say.  The arena is
+ * zero when it is made.
  */
 #include "net/net.h"
 
@@ -70,7 +71,6 @@ void net_init(void *base, size_t off, uint32_t n_eps, uint32_t n_frames, size_t 
 {
 	struct net_shm *sh = (struct net_shm *)((char *)base + off);
 	struct layout l = lay_out(n_eps);
-	char *frames = (char *)base + frames_off;
 
 	memset(sh, 0, sizeof(*sh));
 	sh->eps_off = off + l.eps;
@@ -84,27 +84,9 @@ void net_init(void *base, size_t off, uint32_t n_eps, uint32_t n_frames, size_t 
 	memcpy(sh->secret, secret, 16);
 	set_defaults(&sh->conf);
 
-	memset((char *)base + sh->conn_table_off, 0xff, l.n_conn * sizeof(uint32_t));
-	memset((char *)base + sh->local_table_off, 0xff, l.n_local * sizeof(uint32_t));
-
-	/* Low numbers come out first. */
-	for (uint32_t i = 0; i < n_eps; i++) {
-		struct ep *ep = (struct ep *)((char *)base + sh->eps_off + (size_t)i * EP_SLOT_SIZE);
-
-		memset(ep, 0, sizeof(*ep));
-		ep->id = i;
-		ep->hash_next = i + 1 < n_eps ? i + 1 : ID_NONE;
-		shm_list_init(base, &ep->ready);
-	}
-	for (uint32_t i = 0; i < n_frames; i++) {
-		struct pkt *p = (struct pkt *)(frames + ((size_t)i << PKT_FRAME_SHIFT));
-
-		memset(p, 0, sizeof(*p));
-		p->next = i + 1 < n_frames ? i + 1 : ID_NONE;
-		p->frag = ID_NONE;
-	}
-	sh->ep_free_head = n_eps ? 0 : ID_NONE;
-	sh->pkt_free_head = n_frames ? 0 : ID_NONE;
+	/* Tables, slots and frames are taken as they are, zero, when they are first used:
+	 * room that nobody needs costs addresses, and no memory or time. */
+	sh->ep_free_head = sh->pkt_free_head = ID_NONE;
 	sh->pkt_n_free = sh->pkt_low_water = n_frames;
 
 	/* xorshift128+ wants a state that is not all zero. */

@@ -56,7 +56,7 @@ struct net {
 
 /* net_state_size / net_init - room for the tables in the arena; and their first
  * contents.  @off is where in the arena the engine's part begins (4096-aligned;
- * net_shm comes first there).  net_init() runs once, by the creator;
+ * net_shm comes first there).  net_init() runs once, by the creator, on memory that is zero;
  * net_attach() in each process, also the creator. */
 size_t net_state_size(uint32_t n_eps, uint32_t n_frames);
 void net_init(void *base, size_t off, uint32_t n_eps, uint32_t n_frames, size_t frames_off,
@@ -115,6 +115,13 @@ void pkt_free(struct net *net, struct pkt *p);
 static inline struct ep *ep_get(const struct net *net, uint32_t id)
 {
 	return (struct ep *)(net->eps + (size_t)id * EP_SLOT_SIZE);
+}
+/* Slots from here on were never used, and are not worth a look. */
+static inline uint32_t ep_top(const struct net *net)
+{
+	uint32_t top = net->shm->ep_fresh;
+
+	return top < net->n_eps ? top : net->n_eps;
 }
 struct ep *ep_alloc(struct net *net);			/* EP_RESERVED, zeroed; NULL when full */
 void ep_free(struct net *net, struct ep *ep);		/* unhashed, off all lists */

@@ -129,11 +129,13 @@ struct net_shm {
 
 	/* pools; writer: lock holder */
 	_Alignas(CACHE_LINE)
-	uint32_t pkt_free_head;
+	uint32_t pkt_free_head;			/* given back; frames from pkt_fresh on were never used */
+	uint32_t pkt_fresh;
 	uint32_t pkt_n_free;
 	uint32_t pkt_n_rx;			/* frames in fill rings, receive and reassembly queues */
 	uint32_t pkt_n_tx;			/* frames in send queues and TX rings */
-	uint32_t ep_free_head;
+	uint32_t ep_free_head;			/* likewise */
+	uint32_t ep_fresh;
 	uint32_t ep_n_used;
 	uint32_t tcp_n_conns;			/* endpoints of kind EP_TCP_CONN, all states */
 	uint32_t pkt_low_water;			/* least pkt_n_free seen */

@@ -3,7 +3,7 @@
  * pkt_pool.c - the pool of packet frames
  *
  * A stack of free frames, linked by pkt.next, so that the frame used last (whose
- * lines are still in the cache) is used next.  Frames are lent for receiving or
+ * lines are still in the cache) is used next; behind it, those never used yet.  Frames are lent for receiving or
  * for sending, and neither side may take more than three quarters: a slow reader
  * leaves the stack able to send, a stuck sender leaves it able to receive.
  *
@@ -30,13 +30,18 @@ struct pkt *pkt_alloc(struct net *net, enum pkt_use use)
 	uint32_t id = sh->pkt_free_head, *taken = taken_by(sh, use);
 	struct pkt *p;
 
-	/* The range check also covers ID_NONE, the end of the list. */
-	if (unlikely(id >= net->n_frames || *taken >= net->pkt_share))
+	if (unlikely(*taken >= net->pkt_share))
 		return refuse(net);
-
-	p = pkt_get(net, id);
+	/* The range check also covers ID_NONE, the end of the list. */
+	if (likely(id < net->n_frames)) {
+		p = pkt_get(net, id);
+		sh->pkt_free_head = p->next;
+	} else {
+		if (unlikely(sh->pkt_fresh >= net->n_frames))
+			return refuse(net);
+		p = pkt_get(net, sh->pkt_fresh++);
+	}
 	++*taken;
-	sh->pkt_free_head = p->next;
 	if (--sh->pkt_n_free < sh->pkt_low_water)
 		sh->pkt_low_water = sh->pkt_n_free;
 	p->next = p->frag = ID_NONE;

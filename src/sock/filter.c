@@ -148,7 +148,7 @@ static uint32_t collect(struct stack *st, const struct flow *local, uint32_t *i,
 	uint32_t n = 0;
 
 	stack_lock(st);
-	for (; *i < st->net.n_eps && n < BATCH; (*i)++) {
+	for (; *i < ep_top(&st->net) && n < BATCH; (*i)++) {
 		const struct ep *ep = ep_get(&st->net, *i);
 
 		if (ep->kind != EP_TCP_CONN || !(ep->flags & EP_F_HASHED) ||

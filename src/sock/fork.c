@@ -79,7 +79,7 @@ void sock_fork_failed(void)
 		if (child_slot[i] == ID_NONE)
 			continue;
 		stack_lock(sts[i]);
-		for (uint32_t k = 0; k < upper(sts[i])->n_socks; k++)
+		for (uint32_t k = 0; k < ep_top(&sts[i]->net); k++)
 			upper_sock(sts[i], k)->procs &= ~bit;
 		sts[i]->shm->proc_mask &= ~bit;
 		stack_unlock(sts[i]);

@@ -35,7 +35,7 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 	uint64_t bit = 1ull << slot;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < upper(st)->n_socks; i++) {
+	for (uint32_t i = 0; i < ep_top(&st->net); i++) {
 		struct sock_shm *s = upper_sock(st, i);
 		bool linger_zero = s->linger_s == 0;
 
@@ -70,7 +70,7 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 /* Listeners and UDP sockets live on: the kernel's sockets beside them receive now. */
 void sock_abort_all(struct stack *st)
 {
-	for (uint32_t i = 0; i < st->net.n_eps; i++) {
+	for (uint32_t i = 0; i < ep_top(&st->net); i++) {
 		struct ep *ep = ep_get(&st->net, i);
 
 		if (ep->kind != EP_TCP_CONN)

@@ -363,7 +363,7 @@ static struct sock *adopt(struct stack *st, uint64_t cookie)
 	if (!s)
 		return NULL;
 	stack_lock(st);
-	for (uint32_t i = 0; i < st->net.n_eps; i++) {
+	for (uint32_t i = 0; i < ep_top(&st->net); i++) {
 		struct sock_shm *sh = upper_sock(st, i);
 
 		if (sh->in_use && sh->cookie == cookie) {

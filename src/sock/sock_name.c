@@ -53,9 +53,9 @@ static bool name_taken(struct sock *s, int fd, const struct sockaddr *addr, sock
 		return false;
 	if (proc_stack(&st, &why) < 0)
 		return false;
-	for (uint32_t i = 0; i < st->net.n_eps && !taken;) {
+	for (uint32_t i = 0; i < ep_top(&st->net) && !taken;) {
 		stack_lock(st);
-		for (uint32_t end = i + BATCH; i < end && i < st->net.n_eps && !taken; i++)
+		for (uint32_t end = i + BATCH; i < end && i < ep_top(&st->net) && !taken; i++)
 			taken = same_name(ep_get(&st->net, i), &a, ep_flags);
 		stack_unlock(st);
 	}

@@ -97,7 +97,8 @@ struct epitem_shm {
 struct sock_upper {			/* head of the upper part */
 	uint64_t socks_off, sets_off, items_off;	/* bytes from here */
 	uint32_t n_socks, n_sets, n_items;
-	uint32_t item_free_head;
+	uint32_t item_free_head;	/* given back; those from item_fresh on were never used */
+	uint32_t item_fresh, pad;
 	uint64_t passed;		/* sockets that ever went through SCM_RIGHTS: the keeper then listens for last closes */
 	_Atomic uint64_t watching;	/* the keeper hears of last closes by now: a passed socket may be closed */
 	uint64_t counters_spare[30];

@@ -33,30 +33,14 @@ static void item_reset(void *base, struct epitem_shm *it)
 void upper_init(void *up, uint32_t n_eps, void *arena_base)
 {
 	struct sock_upper *u = up;
-	struct sock_shm *socks;
-	struct epset_shm *sets;
-	struct epitem_shm *items;
-
+	(void)arena_base;	/* zero, and taken as it is when it is first used */
 	u->n_socks = n_eps;
 	u->n_sets = EPSET_MAX;
 	u->n_items = items_for(n_eps);
 	u->socks_off = ROUND_UP(sizeof(*u), CACHE_LINE);
-	u->sets_off = u->socks_off + ROUND_UP(n_eps * sizeof(*socks), CACHE_LINE);
-	u->items_off = u->sets_off + ROUND_UP(EPSET_MAX * sizeof(*sets), CACHE_LINE);
-	socks = (void *)((char *)up + u->socks_off);
-	sets = (void *)((char *)up + u->sets_off);
-	items = (void *)((char *)up + u->items_off);
-	for (uint32_t i = 0; i < n_eps; i++)
-		shm_list_init(arena_base, &socks[i].items);
-	for (uint32_t i = 0; i < u->n_sets; i++) {
-		shm_list_init(arena_base, &sets[i].items);
-		shm_list_init(arena_base, &sets[i].ready);
-	}
-	for (uint32_t i = 0; i < u->n_items; i++) {
-		item_reset(arena_base, &items[i]);
-		items[i].next_free = i + 1 < u->n_items ? i + 1 : ID_NONE;
-	}
-	u->item_free_head = 0;
+	u->sets_off = u->socks_off + ROUND_UP(n_eps * sizeof(struct sock_shm), CACHE_LINE);
+	u->items_off = u->sets_off + ROUND_UP(EPSET_MAX * sizeof(struct epset_shm), CACHE_LINE);
+	u->item_free_head = ID_NONE;
 }
 
 struct sock_shm *upper_sock_take(struct stack *st, uint32_t id)
@@ -94,10 +78,15 @@ struct epitem_shm *upper_item_take(struct stack *st)
 	struct sock_upper *u = upper(st);
 	struct epitem_shm *it;
 
-	if (u->item_free_head >= u->n_items)
-		return NULL;
-	it = upper_item(st, u->item_free_head);
-	u->item_free_head = it->next_free;
+	if (u->item_free_head < u->n_items) {
+		it = upper_item(st, u->item_free_head);
+		u->item_free_head = it->next_free;
+	} else {
+		if (u->item_fresh >= u->n_items)
+			return NULL;
+		it = upper_item(st, u->item_fresh++);
+		item_reset(st->net.base, it);
+	}
 	it->in_use = 1;
 	return it;
 }
@@ -124,6 +113,9 @@ uint32_t upper_set_take(struct stack *st)
 		if (set->in_use)
 			continue;
 		set->in_use = 1;
+		/* Empty since the last user; of the first zero. */
+		shm_list_init(st->net.base, &set->items);
+		shm_list_init(st->net.base, &set->ready);
 		set->procs = 1ull << st->proc_slot;
 		set->n_items = 0;
 		set->gen++;

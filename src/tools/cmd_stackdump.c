@@ -259,7 +259,7 @@ static void walk(const struct job *j, struct out *o, struct arena *a, uint64_t n
 	if (part == P_NETSTAT)
 		dump_netstat_head(o);
 	out_list(o, part == P_FILTERS ? "filters" : "sockets");
-	for (uint32_t i = 0; i < a->n_eps; i++) {
+	for (uint32_t i = 0; i < a->top; i++) {
 		if (!wanted_sock(j, a, i) || arena_sock(a, i, &v) < 0)
 			continue;
 		n++;

@@ -62,6 +62,7 @@ static void open_net(struct arena *a)
 	}
 	a->eps_off = a->net->eps_off;
 	a->n_eps = fit(a, a->eps_off, min_t(uint32_t, a->net->n_eps, MAX_EPS), EP_SLOT_SIZE);
+	a->top = min_t(uint32_t, a->n_eps, a->net->ep_fresh);
 	if (a->n_eps != a->st->n_eps || a->net->n_eps != a->st->n_eps)
 		snprintf(a->problem, sizeof(a->problem), "endpoints do not fit: %u named, %u readable",
 			 a->st->n_eps, a->n_eps);

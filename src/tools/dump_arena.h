@@ -38,6 +38,7 @@ struct arena {
 	struct net_shm *net;	/* private copy, or NULL */
 	struct sock_upper upper;
 	uint32_t n_eps;		/* endpoint slots that can be read */
+	uint32_t top;		/* those that were ever used */
 	uint32_t n_socks;	/* struct sock_shm that can be read */
 	uint64_t eps_off, socks_off;	/* in the memory */
 	char problem[96];	/* why not all of it can be read, or "" */

@@ -118,7 +118,7 @@ static void gather(struct arena *a, uint64_t v[N_MORE])
 {
 	struct sock_view s;
 
-	for (uint32_t i = 0; i < a->n_eps; i++) {
+	for (uint32_t i = 0; i < a->top; i++) {
 		if (arena_sock(a, i, &s) < 0)
 			continue;
 		v[8] += (s.ep.flags & EP_F_ORPHAN) != 0;

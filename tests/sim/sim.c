@@ -239,6 +239,10 @@ static void make_arena(struct sim_host *h, const struct sim_host_conf *c)
 
 	h->arena_len = ROUND_UP(frames_off + ((size_t)c->n_frames << PKT_FRAME_SHIFT), 2u << 20);
 	h->arena = region_get(2u << 20, h->arena_len);
+	/* The region may be another world's: as a new arena is. */
+	memset(h->arena, 0, frames_off);
+	for (uint32_t i = 0; i < c->n_frames; i++)
+		memset((char *)h->arena + frames_off + ((size_t)i << PKT_FRAME_SHIFT), 0, sizeof(struct pkt));
 	net_init(h->arena, ENGINE_OFF, c->n_eps, c->n_frames, frames_off, (uint8_t *)secret,
 		 sim_now(h->sim));
 

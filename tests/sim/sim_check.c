@@ -97,6 +97,8 @@ static void check_frames(struct check *c)
 	uint32_t n_free, pkts, bytes, n_fill = 0, n_tx = 0, n_rx_use = 0, n_tx_use = 0;
 
 	n_free = walk(c, sh->pkt_free_head, PKT_FREE, &pkts, &bytes);
+	for (uint32_t i = sh->pkt_fresh; i < net->n_frames; i++, n_free++)
+		meet(c, i, PKT_FREE);
 	CHECK(c, n_free == sh->pkt_n_free);
 	CHECK(c, sh->pkt_n_free + sh->pkt_n_rx + sh->pkt_n_tx == sh->n_frames);
 	walk(c, sh->defer_head, PKT_DEFER, &pkts, &bytes);
@@ -140,7 +142,7 @@ static uint32_t walk_table(struct check *c, const uint32_t *table, uint32_t mask
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i <= mask; i++) {
-		for (uint32_t id = table[i]; id != ID_NONE; id = ep_get(net, id)->hash_next) {
+		for (uint32_t id = ~table[i]; id != ID_NONE; id = ep_get(net, id)->hash_next) {
 			struct ep *ep;
 
 			CHECK(c, id < net->n_eps);
@@ -173,6 +175,8 @@ static void check_eps(struct check *c)
 		CHECK(c, id < net->n_eps && ep_get(net, id)->kind == EP_FREE);
 		CHECK(c, ++n_free <= net->n_eps);
 	}
+	for (uint32_t i = sh->ep_fresh; i < net->n_eps; i++, n_free++)
+		CHECK(c, ep_get(net, i)->kind == EP_FREE);
 	CHECK(c, used + n_free == net->n_eps);
 	CHECK(c, walk_table(c, net->conn_table, net->conn_mask, true) +
 		 walk_table(c, net->local_table, net->local_mask, false) == hashed);
