@@ -37,6 +37,11 @@ enum cp_req_type {
 	CP_REQ_COOKIE_FIND,	/* which stack knows this socket cookie? (exec, SCM_RIGHTS) -> stack id or -ENOENT.
 				 * Answered from the cookies that FILTER_ADD and COOKIE_SET named. */
 	CP_REQ_COOKIE_SET,	/* stack, n cookies: sockets that live in this stack though no filter names them */
+	CP_REQ_RAW_OPEN,	/* ifindex, frames -> raw id: packet memory of a process on an interface; fd: memfd */
+	CP_REQ_RAW_VI,		/* raw id, set -> per-queue info; fds: AF_XDP sockets */
+	CP_REQ_RAW_SETS,	/* raw id, n -> first of n consecutive VI sets, for CP_REQ_RAW_VI */
+	CP_REQ_RAW_CLOSE,	/* raw id, set or ID_NONE: a VI, or all of them */
+	CP_REQ_RAW_FILTER,	/* raw id, n entries, added or removed -> n results */
 };
 
 struct cp_req {			/* every request starts so */
@@ -151,6 +156,49 @@ struct cp_cookie_req {
 	struct cp_req h;
 	uint64_t cookie[CP_MAX_BATCH];
 };
+
+/* Raw frames, for ef_vi.  Everything belongs to the connection that asked for it and
+ * goes with it.  h.stack_id is the raw id; sets are numbers of the filter maps. */
+enum { CP_RAW_MAX_VIS = 32 };
+struct cp_raw_open_req {	/* fd: sealed memfd of n_frames * 2048 bytes */
+	struct cp_req h;
+	uint32_t ifindex;
+	uint32_t flags;		/* CP_VI_* */
+	uint32_t n_frames;
+	uint32_t pad;
+};
+struct cp_raw_vi_req {		/* also RAW_SETS (h.n) and RAW_CLOSE (set) */
+	struct cp_req h;
+	uint32_t set;		/* reserved before, or ID_NONE: any */
+	uint32_t rx_size, tx_size;
+	uint32_t fill_size;	/* and that of completions; of the raw id's first VI */
+};
+struct cp_raw_vi_rep {		/* h.n queues */
+	struct cp_rep h;
+	uint32_t set;
+	uint32_t flags;		/* CP_RAW_SHARED: no fill and completion rings of its own */
+	struct cp_vi_info q[CP_MAX_FDS];
+};
+enum { CP_RAW_SHARED = 1u << 0 };
+
+struct cp_raw_filter {
+	uint8_t kind;		/* enum nic_raw_kind */
+	uint8_t proto;
+	uint8_t spread;		/* members from set on that share it; 0 and 1: none */
+	uint8_t del;		/* 1: remove */
+	uint16_t vlan;		/* number + 1; 0: not looked at */
+	uint16_t etype;		/* network order, as the ports */
+	uint8_t mac[6];
+	uint16_t lport, rport;
+	uint16_t pad;
+	uint32_t set;
+	uint8_t laddr[16], raddr[16];
+};
+struct cp_raw_filter_req {
+	struct cp_req h;
+	struct cp_raw_filter f[CP_MAX_BATCH];
+};
+/* the reply is struct cp_filter_rep; -EEXIST: another set has it */
 
 struct cp_stack_info {
 	uint32_t stack_id;

@@ -296,6 +296,74 @@ static int on_cookie_set(struct ctx *x)
 	return rc;
 }
 
+static struct raw *raw_of(struct ctx *x)
+{
+	struct raw *r = raw_by_id(x->c, x->req->stack_id);
+
+	if (!r)
+		SAY(x, "no such raw port of this connection");
+	return r;
+}
+
+static int on_raw_open(struct ctx *x)
+{
+	return raw_open(x->c, (const void *)x->req, x->fds, x->n_fds, &x->rep->stack_id, x->rep->why);
+}
+
+static int on_raw_vi(struct ctx *x)
+{
+	struct cp_raw_vi_rep *r = (void *)x->rep;
+	struct raw *raw = raw_of(x);
+	int rc;
+
+	if (!raw)
+		return -ENOENT;
+	rc = raw_vi_open(x->c, raw, (const void *)x->req, r, x->out_fds, x->rep->why);
+	if (rc < 0)
+		return rc;
+	x->n_out = rc;
+	r->h.n = (uint32_t)rc;
+	r->h.len = (uint32_t)(offsetof(struct cp_raw_vi_rep, q) + (size_t)rc * sizeof(r->q[0]));
+	return 0;
+}
+
+static int on_raw_sets(struct ctx *x)
+{
+	struct cp_raw_vi_rep *r = (void *)x->rep;
+	struct raw *raw = raw_of(x);
+
+	r->h.len = offsetof(struct cp_raw_vi_rep, q);
+	return raw ? raw_reserve(x->c, raw, x->req->n, &r->set) : -ENOENT;
+}
+
+static int on_raw_close(struct ctx *x)
+{
+	const struct cp_raw_vi_req *q = (const void *)x->req;
+	struct raw *raw = raw_of(x);
+
+	if (!raw)
+		return -ENOENT;
+	if (q->set != ID_NONE)
+		return raw_vi_close(x->c, raw, q->set);
+	raw_close(x->c->ctl, raw);
+	return 0;
+}
+
+static int on_raw_filter(struct ctx *x)
+{
+	const struct cp_raw_filter_req *q = (const void *)x->req;
+	struct cp_filter_rep *r = (void *)x->rep;
+	struct raw *raw = raw_of(x);
+
+	if (!raw)
+		return -ENOENT;
+	for (uint32_t i = 0; i < q->h.n; i++)
+		r->rc[i] = raw_filter(x->c, raw, &q->f[i]);
+	r->h.n = q->h.n;
+	r->h.len = (uint32_t)(offsetof(struct cp_filter_rep, rc) + q->h.n * sizeof(r->rc[0]));
+	return 0;
+}
+
 enum {
 	R_RING = 1,	/* needs the right to have rings */
 	R_STACK = 2,	/* names a stack that the client may use */
@@ -319,6 +387,11 @@ static const struct {
 	[CP_REQ_PROC_ADD]     = { on_proc_add, sizeof(struct cp_proc_req), 0, R_STACK },
 	[CP_REQ_LIST]         = { on_list, sizeof(struct cp_req), 0, 0 },
 	[CP_REQ_COOKIE_FIND]  = { on_cookie_find, sizeof(struct cp_req), sizeof(uint64_t), 0 },
+	[CP_REQ_RAW_OPEN]     = { on_raw_open, sizeof(struct cp_raw_open_req), 0, R_RING | R_FDS },
+	[CP_REQ_RAW_VI]       = { on_raw_vi, sizeof(struct cp_raw_vi_req), 0, R_RING },
+	[CP_REQ_RAW_SETS]     = { on_raw_sets, sizeof(struct cp_raw_vi_req), 0, R_RING },
+	[CP_REQ_RAW_CLOSE]    = { on_raw_close, sizeof(struct cp_raw_vi_req), 0, R_RING },
+	[CP_REQ_RAW_FILTER]   = { on_raw_filter, sizeof(struct cp_req), sizeof(struct cp_raw_filter), R_RING },
 	[CP_REQ_COOKIE_SET]   = { on_cookie_set, sizeof(struct cp_req), sizeof(uint64_t), R_STACK },
 };
 
@@ -403,6 +476,7 @@ static void client_free(struct client *c)
 		;
 	if (*at)
 		*at = c->next;
+	raw_client_gone(c);
 	ctl->n_clients--;
 	loop_del(&ctl->loop, &c->w);
 	close(c->w.fd);

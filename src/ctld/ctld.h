@@ -25,6 +25,7 @@ struct ctld;
 struct nlmsghdr;
 struct client;
 struct stack;
+struct raw;
 
 /* An interface with our XDP program. */
 struct iface {
@@ -101,6 +102,8 @@ struct ctld {
 
 	struct stack *stacks[ST_MAX_STACKS];	/* index as in st->stacks */
 	struct iface ifs[MAX_IFS];
+	struct raw *raws;
+	uint32_t next_raw_id;
 
 	/* filter.c: heads and links of the hash chains, values are index + 1 */
 	uint32_t *key_head, *key_next;
@@ -172,6 +175,25 @@ int stack_restored(struct stack *st);	/* all descriptors are there? */
 void stack_check_done(struct stack *st);
 bool stack_is_being_joined(const struct stack *st, const struct client *except);
 bool ctld_has_stacks(const struct ctld *ctl);
+bool stack_on_iface(const struct ctld *ctl, uint32_t ifindex);
+/* May there be rings on it?  0 and the link, or -errno with the reason. */
+int stack_check_link(struct ctld *ctl, uint32_t ifindex, struct cp_link *l, char why[96]);
+
+/* raw.c: ef_vi */
+struct raw *raw_by_id(struct client *c, uint32_t id);
+bool raw_on_iface(const struct ctld *ctl, uint32_t ifindex);
+uint64_t raw_used_by(const struct ctld *ctl, uid_t uid);
+int raw_open(struct client *c, const struct cp_raw_open_req *q, const int *fds, int n_fds,
+	     uint32_t *id, char why[96]);
+int raw_reserve(struct client *c, struct raw *r, uint32_t n, uint32_t *first);
+/* Returns the number of queues. */
+int raw_vi_open(struct client *c, struct raw *r, const struct cp_raw_vi_req *q,
+		struct cp_raw_vi_rep *rep, int *out_fds, char why[96]);
+int raw_vi_close(struct client *c, struct raw *r, uint32_t set);
+void raw_close(struct ctld *ctl, struct raw *r);
+void raw_client_gone(struct client *c);
+void raw_iface_gone(struct ctld *ctl, uint32_t ifindex);
+int raw_filter(struct client *c, struct raw *r, const struct cp_raw_filter *f);
 
 /* filter.c */
 int filters_init(struct ctld *ctl);

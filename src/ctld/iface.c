@@ -111,6 +111,10 @@ void iface_gone(struct ctld *ctl, uint32_t ifindex)
 	for (size_t i = 0; i < ST_MAX_STACKS; i++)
 		if (ctl->stacks[i])
 			stack_vi_gone(ctl->stacks[i], ifindex);
+	raw_iface_gone(ctl, ifindex);
+	ifc = iface_find(ctl, ifindex);
+	if (!ifc)
+		return;
 	/* The last of them detached it; if none had it, then now. */
 	if (ifc->ifindex)
 		iface_put_set(ctl, ifc, XDP_VI_SETS);

@@ -219,7 +219,7 @@ static struct st_vi *vi_find(struct stack *st, uint32_t ifindex)
 	return NULL;
 }
 
-static int check_link(struct ctld *ctl, uint32_t ifindex, struct cp_link *l, char why[96])
+int stack_check_link(struct ctld *ctl, uint32_t ifindex, struct cp_link *l, char why[96])
 {
 	if (cp_link_get(&ctl->cp, ifindex, l) < 0) {
 		snprintf(why, 96, "no interface %u in this network namespace", ifindex);
@@ -250,6 +250,14 @@ static struct stack *rival(struct stack *st, uint32_t ifindex)
 			return o;
 	}
 	return NULL;
+}
+
+bool stack_on_iface(const struct ctld *ctl, uint32_t ifindex)
+{
+	for (size_t i = 0; i < ST_MAX_STACKS; i++)
+		if (ctl->stacks[i] && vi_find(ctl->stacks[i], ifindex))
+			return true;
+	return false;
 }
 
 static int open_queue(const struct xdp_open_attr *attr, struct xdp_open_result *res)
@@ -340,13 +348,17 @@ int stack_vi_open(struct stack *st, const struct cp_vi_req *req, struct st_vi **
 		*out = vi;
 		return 0;
 	}
-	rc = check_link(ctl, req->ifindex, &l, why);
+	rc = stack_check_link(ctl, req->ifindex, &l, why);
 	if (rc < 0)
 		return rc;
 	o = rival(st, req->ifindex);
 	if (o) {
 		snprintf(why, 96, "%s is in use by stack %.31s of uid %u: share EF_NAME",
 			 l.name, o->rec->name, o->rec->uid);
+		return -EBUSY;
+	}
+	if (raw_on_iface(ctl, req->ifindex)) {
+		snprintf(why, 96, "%s is in use by an ef_vi program", l.name);
 		return -EBUSY;
 	}
 	n_q = xdp_n_queues(req->ifindex);

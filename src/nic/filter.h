@@ -17,15 +17,6 @@ enum nic_filter_kind {
 	NIC_FILTER_EXACT = 1,	/* 5-tuple: all of flow */
 	NIC_FILTER_LOCAL,	/* laddr + lport (laddr may be a multicast group) */
 	NIC_FILTER_WILDCARD,	/* lport, on any address of this host */
-	/* Raw frames, for ef_vi; xdp_filter_add() answers -EOPNOTSUPP so far. */
-	NIC_FILTER_MAC = 16,
-	NIC_FILTER_MAC_VLAN,
-	NIC_FILTER_VLAN,
-	NIC_FILTER_ETHERTYPE,
-	NIC_FILTER_IP_PROTO,
-	NIC_FILTER_UCAST_ALL,
-	NIC_FILTER_MCAST_ALL,
-	NIC_FILTER_SNIFF,
 };
 
 enum {
@@ -41,6 +32,42 @@ struct nic_filter {
 	uint16_t flags;		/* NIC_FILTER_F_* */
 	uint32_t vi_set;
 	struct flow flow;	/* with proto; fields that the kind does not use are ignored */
+};
+
+/* Raw frames, looked at when no filter above matched.  In the order of lookup. */
+enum nic_raw_kind {
+	NIC_RAW_FULL_VLAN,	/* addresses, ports, protocol, VLAN */
+	NIC_RAW_FULL,
+	NIC_RAW_LOCAL_VLAN,	/* without the other end */
+	NIC_RAW_LOCAL,
+	NIC_RAW_PROTO_MAC,	/* IP protocol */
+	NIC_RAW_PROTO_VLAN,
+	NIC_RAW_PROTO,
+	NIC_RAW_ETYPE_MAC,
+	NIC_RAW_ETYPE_VLAN,
+	NIC_RAW_ETYPE,
+	NIC_RAW_MAC_VLAN,	/* destination */
+	NIC_RAW_MAC,
+	NIC_RAW_UCAST,
+	NIC_RAW_MCAST,		/* broadcast too */
+	NIC_RAW_UCAST_REST_VLAN, /* the rest: last of all */
+	NIC_RAW_MCAST_REST_VLAN,
+	NIC_RAW_UCAST_REST,
+	NIC_RAW_MCAST_REST,
+	NIC_RAW_BLOCK_UCAST,	/* not to the kernel: dropped */
+	NIC_RAW_BLOCK_MCAST,
+	NIC_RAW_KINDS
+};
+
+struct nic_raw {
+	uint8_t kind;		/* enum nic_raw_kind */
+	uint8_t spread;		/* over so many sets from vi_set on, by a hash of the flow; 0 as 1 */
+	uint8_t proto;
+	uint8_t mac[6];
+	uint16_t vlan;		/* number + 1 */
+	uint32_t vi_set;
+	be16_t etype, lport, rport;
+	struct ipaddr laddr, raddr;
 };
 
 #endif

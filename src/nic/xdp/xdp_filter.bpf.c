@@ -14,6 +14,10 @@
  * counted for the same reason: the socket of a dead process must not turn into
  * RSTs at its peers.
  *
+ * What all of these leave is looked up once more as a raw frame, for ef_vi, kind by
+ * kind (nic/filter.h: enum nic_raw_kind) as far as kinds are in use.  There VLAN
+ * tags count, and fragments match by what their first header says.
+ *
  * ICMP errors (RFC 792, RFC 4443) about a filtered flow follow the flow: the
  * embedded packet is one that we sent, so its source is our side.
  *
@@ -32,6 +36,14 @@
 #include <bpf/bpf_helpers.h>
 
 #include "nic/xdp/xdp_filter.h"
+
+/* As enum nic_raw_kind of nic/filter.h, which needs the host's headers. */
+enum {
+	RAW_FULL_VLAN, RAW_FULL, RAW_LOCAL_VLAN, RAW_LOCAL, RAW_PROTO_MAC, RAW_PROTO_VLAN,
+	RAW_PROTO, RAW_ETYPE_MAC, RAW_ETYPE_VLAN, RAW_ETYPE, RAW_MAC_VLAN, RAW_MAC, RAW_UCAST,
+	RAW_MCAST, RAW_UCAST_REST_VLAN, RAW_MCAST_REST_VLAN, RAW_UCAST_REST, RAW_MCAST_REST,
+	RAW_BLOCK_UCAST, RAW_BLOCK_MCAST,
+};
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -79,6 +91,14 @@ struct {
 } xsks SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, XDP_RAW_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct xdp_raw_key);
+	__type(value, struct xdp_flow_val);
+} raw SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
@@ -102,8 +122,8 @@ struct look {
 
 static __always_inline int pass(struct look *lk)
 {
-	lk->st->pass++;
-	return XDP_PASS;
+	(void)lk;
+	return XDP_PASS;	/* counted at the end */
 }
 
 static __always_inline int hit(struct look *lk, const struct xdp_flow_val *v, bool icmp)
@@ -362,6 +382,189 @@ static __always_inline int ip6(struct look *lk)
 	return hit(lk, v, false);
 }
 
+/* A frame that no socket's filter wanted, taken apart. */
+struct raw_frame {
+	struct xdp_raw_key k;	/* all that is known of it */
+	__u32 hash;
+	bool mcast, l4;
+};
+
+static __always_inline void raw_l3(struct raw_frame *f, const __u8 *p, const void *end)
+{
+	const __u16 *ports;
+
+	if (f->k.etype == bpf_htons(ETH_P_IP)) {
+		const struct iphdr *ip = (const void *)p;
+
+		if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+			return;
+		f->k.laddr[2] = f->k.raddr[2] = bpf_htonl(0xffff);
+		f->k.laddr[3] = ip->daddr;
+		f->k.raddr[3] = ip->saddr;
+		f->k.proto = ip->protocol;
+		if (ip->frag_off & bpf_htons(IP4_OFFMASK))
+			return;
+		ports = (const void *)(p + ip->ihl * 4);
+	} else if (f->k.etype == bpf_htons(ETH_P_IPV6)) {
+		const struct ipv6hdr *ip = (const void *)p;
+
+		if ((void *)(ip + 1) > end || ip->version != 6)
+			return;
+		__builtin_memcpy(f->k.laddr, &ip->daddr, 16);
+		__builtin_memcpy(f->k.raddr, &ip->saddr, 16);
+		f->k.proto = ip->nexthdr;
+		ports = (const void *)(ip + 1);
+	} else {
+		return;
+	}
+	if (f->k.proto != IPPROTO_TCP && f->k.proto != IPPROTO_UDP)
+		return;
+	if ((void *)(ports + 2) > end)
+		return;
+	f->k.rport = ports[0];
+	f->k.lport = ports[1];
+	f->l4 = true;
+}
+
+static __always_inline bool raw_parse(struct xdp_md *ctx, struct raw_frame *f)
+{
+	const __u8 *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = (const void *)p;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	if ((void *)(eth + 1) > (void *)end)
+		return false;
+	__builtin_memcpy(f->k.mac, eth->h_dest, 6);
+	f->mcast = eth->h_dest[0] & 1;
+	f->k.etype = eth->h_proto;
+	f->k.vlan = 1;		/* untagged is VLAN 0 */
+	p += sizeof(*eth);
+	if (f->k.etype == bpf_htons(ETH_P_8021Q)) {
+		const __u16 *tag = (const void *)p;
+
+		if ((void *)(tag + 2) > (void *)end)
+			return false;
+		f->k.vlan = (bpf_ntohs(tag[0]) & 0xfff) + 1;
+		f->k.etype = tag[1];
+		p += 4;
+	}
+	raw_l3(f, p, end);
+	f->hash = f->k.laddr[3] ^ f->k.raddr[3] ^ f->k.laddr[2] ^ f->k.raddr[2] ^
+		  ((__u32)f->k.lport << 16 | f->k.rport);
+	f->hash = (f->hash ^ f->hash >> 16) * 0x85ebca6bu;
+	f->hash ^= f->hash >> 13;
+	return true;
+}
+
+enum { USE_L = 1, USE_R = 2, USE_V = 4, USE_M = 8, USE_P = 16, USE_E = 32 };
+
+static __always_inline const struct xdp_flow_val *raw_try(const struct raw_frame *f, __u8 kind,
+							  int use)
+{
+	struct xdp_raw_key k;
+
+	__builtin_memset(&k, 0, sizeof(k));
+	k.kind = kind;
+	if (use & USE_L) {
+		__builtin_memcpy(k.laddr, f->k.laddr, 16);
+		k.lport = f->k.lport;
+	}
+	if (use & USE_R) {
+		__builtin_memcpy(k.raddr, f->k.raddr, 16);
+		k.rport = f->k.rport;
+	}
+	if (use & USE_V)
+		k.vlan = f->k.vlan;
+	if (use & USE_M)
+		__builtin_memcpy(k.mac, f->k.mac, 6);
+	if (use & USE_P)
+		k.proto = f->k.proto;
+	if (use & USE_E)
+		k.etype = f->k.etype;
+	return bpf_map_lookup_elem(&raw, &k);
+}
+
+#define TRY(kind, cond, use)                                    \
+	do {                                                    \
+		if (kinds & 1u << (kind) && (cond)) {           \
+			v = raw_try(f, kind, use);              \
+			if (v)                                  \
+				return v;                       \
+		}                                               \
+	} while (0)
+
+static __always_inline const struct xdp_flow_val *raw_find(const struct raw_frame *f, __u32 kinds)
+{
+	const struct xdp_flow_val *v;
+
+	TRY(RAW_FULL_VLAN, f->l4, USE_L | USE_R | USE_P | USE_V);
+	TRY(RAW_FULL, f->l4, USE_L | USE_R | USE_P);
+	TRY(RAW_LOCAL_VLAN, f->l4, USE_L | USE_P | USE_V);
+	TRY(RAW_LOCAL, f->l4, USE_L | USE_P);
+	TRY(RAW_PROTO_MAC, f->k.proto, USE_P | USE_M);
+	TRY(RAW_PROTO_VLAN, f->k.proto, USE_P | USE_V);
+	TRY(RAW_PROTO, f->k.proto, USE_P);
+	TRY(RAW_ETYPE_MAC, true, USE_E | USE_M);
+	TRY(RAW_ETYPE_VLAN, true, USE_E | USE_V);
+	TRY(RAW_ETYPE, true, USE_E);
+	TRY(RAW_MAC_VLAN, true, USE_M | USE_V);
+	TRY(RAW_MAC, true, USE_M);
+	TRY(RAW_UCAST, !f->mcast, 0);
+	TRY(RAW_MCAST, f->mcast, 0);
+	TRY(RAW_UCAST_REST_VLAN, !f->mcast, USE_V);
+	TRY(RAW_MCAST_REST_VLAN, f->mcast, USE_V);
+	TRY(RAW_UCAST_REST, !f->mcast, 0);
+	TRY(RAW_MCAST_REST, f->mcast, 0);
+	return NULL;
+}
+
+static __noinline int raw_frame(struct xdp_md *ctx)
+{
+	const struct xdp_filter_cfg *c;
+	const struct xdp_flow_val *v;
+	struct xdp_filter_stats *st;
+	struct raw_frame f;
+	__u32 zero = 0, set, queue = ctx->rx_queue_index;
+
+	c = bpf_map_lookup_elem(&cfg, &zero);
+	st = bpf_map_lookup_elem(&stats, &zero);
+	if (!c || !st || !raw_parse(ctx, &f))
+		return XDP_PASS;
+	v = raw_find(&f, c->raw);
+	if (!v) {
+		if (!(c->raw & 1u << (f.mcast ? RAW_BLOCK_MCAST : RAW_BLOCK_UCAST)))
+			return XDP_PASS;
+		st->drop_blocked++;
+		return XDP_DROP;
+	}
+	set = v->vi_set;
+	if (v->flags > 1)
+		set += f.hash % v->flags;
+	if (queue < XDP_MAX_QUEUES &&
+	    bpf_redirect_map(&xsks, set * XDP_MAX_QUEUES + queue, XDP_DROP) == XDP_REDIRECT) {
+		st->redirect++;
+		st->redirect_raw++;
+		return XDP_REDIRECT;
+	}
+	st->drop_no_socket++;
+	return XDP_DROP;
+}
+
+static __always_inline int classify(struct look *lk)
+{
+	const struct ethhdr *eth = lk->data;
+
+	if ((void *)(eth + 1) > lk->end)
+		return pass(lk);
+	switch (eth->h_proto) {
+	case bpf_htons(ETH_P_IP):
+		return ip4(lk);
+	case bpf_htons(ETH_P_IPV6):
+		return ip6(lk);
+	}
+	return pass(lk);
+}
+
 SEC("xdp.frags")
 int xdp_filter(struct xdp_md *ctx)
 {
@@ -370,20 +573,17 @@ int xdp_filter(struct xdp_md *ctx)
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 	};
-	const struct ethhdr *eth = lk.data;
 	__u32 zero = 0;
+	int rc;
 
 	lk.cfg = bpf_map_lookup_elem(&cfg, &zero);
 	lk.st = bpf_map_lookup_elem(&stats, &zero);
 	if (!lk.cfg || !lk.st)
 		return XDP_PASS;
-	if ((void *)(eth + 1) > lk.end)
-		return pass(&lk);
-	switch (eth->h_proto) {
-	case bpf_htons(ETH_P_IP):
-		return ip4(&lk);
-	case bpf_htons(ETH_P_IPV6):
-		return ip6(&lk);
-	}
-	return pass(&lk);
+	rc = classify(&lk);
+	if (rc == XDP_PASS && lk.cfg->raw)
+		rc = raw_frame(ctx);
+	if (rc == XDP_PASS)
+		lk.st->pass++;
+	return rc;
 }

@@ -104,7 +104,7 @@ static __u32 *counter(struct xdp_filter_cfg *c, const struct entry *e)
 	return zero6(e->k6.laddr) ? &c->wild6 : &c->local6;
 }
 
-static int write_cfg(struct xdp_prog *p)
+int xdp_filter_write_cfg(struct xdp_prog *p)
 {
 	__u32 zero = 0;
 
@@ -117,7 +117,7 @@ static int count_up(struct xdp_prog *p, const struct entry *e)
 
 	if ((*counter(&p->count, e))++)
 		return 0;
-	rc = write_cfg(p);
+	rc = xdp_filter_write_cfg(p);
 	if (rc < 0)
 		--*counter(&p->count, e);
 	return rc;
@@ -128,7 +128,7 @@ static void count_down(struct xdp_prog *p, const struct entry *e)
 	__u32 *c = counter(&p->count, e);
 
 	if (*c && !--*c)
-		(void)write_cfg(p);	/* left non-zero it only costs a lookup */
+		(void)!xdp_filter_write_cfg(p);	/* left non-zero it only costs a lookup */
 }
 
 static int map_errno(int rc)
@@ -333,9 +333,11 @@ int xdp_filter_recount(struct xdp_prog *p)
 	if (rc < 0)
 		return rc;
 	rc = walk(p, XDP_FD_FLOW6, count_one, NULL);
+	if (rc >= 0)
+		rc = xdp_raw_recount(p);
 	if (rc < 0)
 		return rc;
-	return write_cfg(p);
+	return xdp_filter_write_cfg(p);
 }
 
 int xdp_local_set(struct xdp_prog *p, const struct ipaddr *addr, bool present)

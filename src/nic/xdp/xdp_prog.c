@@ -183,6 +183,7 @@ int xdp_prog_attach(unsigned ifindex, struct xdp_prog **out, uint32_t *flags,
 		[XDP_FD_XSKS] = skel->maps.xsks,
 		[XDP_FD_CFG] = skel->maps.cfg,
 		[XDP_FD_STATS] = skel->maps.stats,
+		[XDP_FD_RAW] = skel->maps.raw,
 	};
 	for (i = XDP_FD_FLOW4; i < XDP_FD_MAX; i++) {
 		rc = dup_cloexec(bpf_map__fd(maps[i]));
@@ -228,6 +229,7 @@ static const struct map_form {
 	[XDP_FD_XSKS] = { BPF_MAP_TYPE_XSKMAP, sizeof(uint32_t), sizeof(uint32_t) },
 	[XDP_FD_CFG] = { BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct xdp_filter_cfg) },
 	[XDP_FD_STATS] = { BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct xdp_filter_stats) },
+	[XDP_FD_RAW] = { BPF_MAP_TYPE_HASH, sizeof(struct xdp_raw_key), sizeof(struct xdp_flow_val) },
 };
 
 static int check_link(int fd, unsigned ifindex)

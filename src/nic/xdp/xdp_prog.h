@@ -24,6 +24,7 @@ enum xdp_prog_fd {
 	XDP_FD_XSKS,
 	XDP_FD_CFG,
 	XDP_FD_STATS,
+	XDP_FD_RAW,
 	XDP_FD_MAX
 };
 
@@ -97,6 +98,14 @@ int xdp_filter_del_batch(struct xdp_prog *p, const struct nic_filter *f, int n);
 /* Removes all filters of a set (its stack is gone): walks the maps.  Returns
  * how many there were, or -errno. */
 int xdp_filter_del_set(struct xdp_prog *p, uint32_t vi_set);
+
+/* Raw frames, in xdp_raw.c.  Returns 0, -EEXIST (another set has that key), -EINVAL,
+ * -ENOSPC.  The same filter twice for the same set is 0. */
+int __must_check xdp_raw_add(struct xdp_prog *p, const struct nic_raw *f);
+/* Returns 0 or -ENOENT (not there, or another set's). */
+int xdp_raw_del(struct xdp_prog *p, const struct nic_raw *f);
+/* Removes all raw filters whose first set is @vi_set, ID_NONE: all.  Returns how many. */
+int xdp_raw_del_set(struct xdp_prog *p, uint32_t vi_set);
 
 /* Addresses of this host, which wildcard filters match.  Returns 0, -ENOSPC. */
 int xdp_local_set(struct xdp_prog *p, const struct ipaddr *addr, bool present);
