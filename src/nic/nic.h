@@ -24,6 +24,7 @@ enum vi_driver {
 	VI_DRV_XDP,
 	VI_DRV_SIM,	/* tests: a link inside one process */
 	VI_DRV_MEMIF,	/* shared memory of two programs */
+	VI_DRV_PCAP,	/* a capture file */
 };
 
 enum {
