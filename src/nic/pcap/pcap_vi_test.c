@@ -17,7 +17,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
-#include "nic/pcap/pcap_vi.h"
+#include "nic/vi_spec.h"
 
 enum { SHIFT = 11, N_FRAMES = 64, N_FILL = 32, N_PKTS = 200 };
 
@@ -193,6 +193,25 @@ static void bad_files_are_refused(void **state)
 	vi_close(&vi);
 }
 
+static void opens_by_name(void **state)
+{
+	struct vi_mem mem = { .base = frames, .frame_shift = SHIFT, .n_frames = N_FRAMES, .fd = -1 };
+	struct vi_spec spec;
+	char name[128], why[96];
+
+	(void)state;
+	record_file(3, 0);
+	snprintf(name, sizeof(name), "pcap:%s,speed=max", file);
+	assert_int_equal(vi_spec_parse(&spec, name, why), 0);
+	memset(&shm, 0, sizeof(shm));
+	assert_int_equal(vi_spec_open(&vi, &shm, &spec, &mem), 0);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(vi_rx_refill(&vi, &i, 1), 1);
+	for (uint32_t i = 0; i < 3; i++)
+		expect(i);
+	the_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +220,7 @@ int main(void)
 		cmocka_unit_test(the_file_waits_for_frames),
 		cmocka_unit_test(large_packets_come_in_pieces),
 		cmocka_unit_test(bad_files_are_refused),
+		cmocka_unit_test(opens_by_name),
 	};
 	int fd, rc;
 
