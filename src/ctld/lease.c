@@ -17,12 +17,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How many more may be leased.  The kernel gives out half of the range cheaply and
- * searches long for the rest, which programs beside us need as well. */
+enum { LEFT_PART = 128 };	/* of the range stays the kernel's */
+
+/* How many more may be leased.  A port is asked for only when no tuple is free on those
+ * that are there, so who has nearly all of the range has as many connections to one
+ * destination; some are left for the programs beside. */
 static uint32_t room(const struct ctld *ctl)
 {
 	uint32_t range = ctl->tables->port_max - ctl->tables->port_min;
-	uint32_t max = min_t(uint32_t, range / 2, ctl->conf.max_leases), used = 0;
+	uint32_t max = min_t(uint32_t, range - range / LEFT_PART, ctl->conf.max_leases), used = 0;
 
 	for (size_t i = 0; i < ST_MAX_STACKS; i++)
 		if (ctl->stacks[i])

@@ -24,7 +24,7 @@
 
 enum {
 	FIRST_LOT = 64,
-	LARGEST_LOT = 1024,
+	LARGEST_LOT = 256,	/* a connect() that waits for one waits a few milliseconds */
 	QUICK_PROBES = 64,	/* tuples tried before more ports are asked for */
 };
 

@@ -738,6 +738,58 @@ static void a_descriptor_is_found_by_its_cookie(void **state)
 	close(lfd);
 }
 
+/* ---- ports ------------------------------------------------------------------------------- */
+
+static void ports_serve_several_destinations(void **state)
+{
+	enum { N = 250 };
+	static struct ut u[2][N];
+	int lfd[2] = { peer_bound(SOCK_STREAM, IP_B, 6021), peer_bound(SOCK_STREAM, IP_B, 6022) }, fd[2][N];
+	struct stack *st;
+	uint32_t ports = 0, shared = 0;
+
+	for (int i = 0; i < N; i++) {
+		for (int d = 0; d < 2; d++) {
+			struct sockaddr_storage b;
+			socklen_t len = mkaddr(&b, IP_B, (uint16_t)(6021 + d));
+
+			u[d][i] = ut_socket(AF_INET, SOCK_STREAM);
+			assert_int_equal(sock_connect(u[d][i].s, u[d][i].fd, (struct sockaddr *)&b, len), 0);
+			assert_accel(u[d][i]);
+			/* The handshake's ACK may still wait for what we do next. */
+			assert_int_equal(sock_send(u[d][i].s, u[d][i].fd, "x", 1, 0), 1);
+			fd[d][i] = accept(lfd[d], NULL, NULL);
+			assert_true(fd[d][i] >= 0);
+		}
+	}
+	st = u[0][0].s->st;
+	for (int i = 0; i < N; i++)
+		for (int k = 0; k < N; k++)
+			shared += u[0][i].s->ep->flow.lport.be == u[1][k].s->ep->flow.lport.be;
+	/* Another port is leased only when all of them have a connection to the destination. */
+	for (uint32_t i = 0; i < st->shm->n_leases; i++)
+		ports += ipaddr_eq(&st->shm->lease[i].laddr, &u[0][0].s->ep->flow.laddr);
+	assert_true(ports < 2 * N);
+	assert_true(shared >= 2 * N - ports);
+	/* No port of ours is anybody's else. */
+	for (int i = 0; i < N; i++) {
+		int other = socket(AF_INET, SOCK_STREAM, 0);
+		struct sockaddr_storage a;
+		socklen_t len = mkaddr(&a, IP_A, from_be16(u[0][i].s->ep->flow.lport));
+
+		assert_int_equal(bind(other, (struct sockaddr *)&a, len), -1);
+		assert_int_equal(errno, EADDRINUSE);
+		close(other);
+	}
+	for (int i = 0; i < N; i++)
+		for (int d = 0; d < 2; d++) {
+			ut_close(u[d][i]);
+			close(fd[d][i]);
+		}
+	close(lfd[0]);
+	close(lfd[1]);
+}
+
 /* ---- changes of mind -------------------------------------------------------------------- */
 
 static void udp_disconnects_and_connects_again(void **state)
@@ -984,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(fork_shares_a_connection),
 		cmocka_unit_test(children_accept_from_one_listener),
 		cmocka_unit_test(a_descriptor_is_found_by_its_cookie),
+		cmocka_unit_test(ports_serve_several_destinations),
 		cmocka_unit_test(udp_disconnects_and_connects_again),
 		cmocka_unit_test(udp_handed_over_goes_on_in_the_kernel),
 		cmocka_unit_test(reuseport_listeners_share),
