@@ -17,10 +17,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
+#include "base/clock.h"
 #include "nic/memif/memif_priv.h"
 
 enum { SHIFT = 11, N_FRAMES = 1024, N_FILL = 512 };
@@ -685,6 +689,95 @@ static void a_hostile_master_harms_nobody(void **state)
 	}
 }
 
+/* ---- a peer that is killed ----------------------------------------------------------------- */
+
+static pid_t start_flooder(const struct memif_attr *a)
+{
+	struct vi_event ev[16];
+	struct end e;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_open(&e, a);
+	for (uint32_t i = 0;; i++) {
+		int n = vi_rx_poll(&e.vi, ev, 16);
+
+		for (int k = 0; k < n; k++)
+			(void)vi_rx_refill(&e.vi, &ev[k].buf, 1);
+		(void)post(&e, i, 60);
+	}
+}
+
+/* Floods and receives until @end_ns; each frame is in one place. */
+static void flood_against(struct end *e, bool *ours, uint64_t end_ns)
+{
+	struct vi_event ev[16];
+	uint32_t done[64], buf = 0;
+	int n;
+
+	while (clock_ns() < end_ns) {
+		n = vi_rx_poll(&e->vi, ev, 16);
+		for (int i = 0; i < n; i++) {
+			assert_int_equal(ev[i].len, 60);
+			assert_int_equal(vi_rx_refill(&e->vi, &ev[i].buf, 1), 1);
+		}
+		for (int i = 0; i < 8; i++) {
+			buf = buf + 1 < N_FRAMES - N_FILL ? buf + 1 : 0;
+			if (ours[buf] && vi_tx_post(&e->vi, N_FILL + buf, 0, 60, false) == 0)
+				ours[buf] = false;
+		}
+		assert_int_equal(vi_tx_kick(&e->vi), 0);
+		n = vi_tx_poll(&e->vi, done, 64);
+		for (int i = 0; i < n; i++) {
+			assert_true(done[i] >= N_FILL && !ours[done[i] - N_FILL]);
+			ours[done[i] - N_FILL] = true;
+		}
+	}
+}
+
+static void a_peer_may_be_killed_anywhere(void **state)
+{
+	static const struct { uint32_t ours, theirs; } role[] = {
+		{ MEMIF_MASTER, 0 }, { MEMIF_MASTER, MEMIF_ZEROCOPY }, { 0, MEMIF_MASTER }, { MEMIF_ZEROCOPY, MEMIF_MASTER },
+	};
+	bool ours[N_FRAMES - N_FILL];
+	uint32_t done[64];
+	struct end e;
+	pid_t pid;
+
+	(void)state;
+	for (size_t r = 0; r < ARRAY_SIZE(role); r++) {
+		end_open(&e, &(struct memif_attr){ .flags = role[r].ours });
+		memset(ours, true, sizeof(ours));
+		for (int i = 0; i < 4; i++) {
+			pid = start_flooder(&(struct memif_attr){ .flags = role[r].theirs });
+			for (int k = 0; k < 3000 && e.shm.link_ups <= (uint64_t)i; k++) {
+				service(&e);
+				usleep(1000);
+			}
+			assert_int_equal(e.shm.link_ups, i + 1);
+			flood_against(&e, ours, clock_ns() + (uint64_t)(7 + 5 * i) * NSEC_PER_MSEC);
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			for (int k = 0; k < 400 && memif_up(&e.vi); k++)
+				flood_against(&e, ours, clock_ns() + 5 * NSEC_PER_MSEC);
+			assert_false(memif_up(&e.vi));
+		}
+		/* All frames came home. */
+		for (int n; (n = vi_tx_poll(&e.vi, done, 64)) > 0;)
+			for (int i = 0; i < n; i++)
+				ours[done[i] - N_FILL] = true;
+		for (int i = 0; i < N_FRAMES - N_FILL; i++)
+			assert_true(ours[i]);
+		assert_int_equal(e.shm.fill_level, N_FILL);
+		assert_int_equal(e.shm.rx_bad_desc, 0);
+		end_close(&e);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,6 +796,7 @@ int main(void)
 		cmocka_unit_test(bad_descriptors_are_dropped),
 		cmocka_unit_test(impossible_indices_end_the_connection),
 		cmocka_unit_test(a_hostile_master_harms_nobody),
+		cmocka_unit_test(a_peer_may_be_killed_anywhere),
 	};
 
 	snprintf(path, sizeof(path), "@postern-memif-test-%d", (int)getpid());
