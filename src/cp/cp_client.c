@@ -15,11 +15,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -40,6 +42,8 @@ struct cp_client {
 	pthread_mutex_t lock;
 	int fd;			/* -1: not connected */
 	int tables_fd;
+	_Atomic uint32_t gen;	/* of fd */
+	_Atomic bool stale;	/* see the header */
 	char start[];		/* "" never start a daemon */
 };
 
@@ -296,6 +300,14 @@ static int start_daemon(const char *path, char why[96])
 	return rc < 0 ? rc : -ECONNREFUSED;
 }
 
+static bool same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return sys2(SYS_fstat, a, &x) == 0 && sys2(SYS_fstat, b, &y) == 0 &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static int hello(struct cp_client *c, char why[96])
 {
 	struct cp_hello_req req = {
@@ -325,8 +337,12 @@ static int hello(struct cp_client *c, char why[96])
 	/* The tables outlive the daemon: the holder keeps the same memory.  A
 	 * mapping of the first stays good, only the number is renewed. */
 	if (c->tables_fd >= 0) {
+		bool same = same_file(c->tables_fd, fd);
+
 		close_fd(fd);
-		return 0;
+		if (!same)
+			atomic_store(&c->stale, true);
+		return same ? 0 : -ESTALE;
 	}
 	c->tables_fd = fd;
 	return 0;
@@ -388,6 +404,7 @@ int cp_client_open(struct cp_client **out, const char *start, char why[96])
 		memcpy(c->start, start, len);
 	c->fd = c->tables_fd = -1;
 	pthread_mutex_init(&c->lock, NULL);
+	c->gen = 1;
 	rc = reach(c, false, why);
 	if (rc < 0)
 		cp_client_close(c);
@@ -419,6 +436,37 @@ void cp_client_reset(struct cp_client *c)
 	errno = saved;
 }
 
+int cp_client_fd(const struct cp_client *c)
+{
+	return c->fd;
+}
+
+uint32_t cp_client_gen(const struct cp_client *c)
+{
+	return atomic_load_explicit(&c->gen, memory_order_relaxed);
+}
+
+bool cp_client_stale(const struct cp_client *c)
+{
+	return atomic_load_explicit(&c->stale, memory_order_relaxed);
+}
+
+bool cp_client_alive(struct cp_client *c)
+{
+	struct pollfd p = { .events = POLLRDHUP };
+	struct timespec zero = { 0, 0 };
+	bool alive = true;
+
+	if (cp_client_stale(c))
+		return false;
+	if (pthread_mutex_trylock(&c->lock) != 0)
+		return true;
+	p.fd = c->fd;
+	alive = c->fd >= 0 && sys5(SYS_ppoll, &p, 1, &zero, NULL, 0) == 0;
+	pthread_mutex_unlock(&c->lock);
+	return alive;
+}
+
 int cp_client_tables_fd(const struct cp_client *c)
 {
 	return c->tables_fd;
@@ -431,10 +479,13 @@ static int exchange(struct cp_client *c, const void *req, size_t req_len, const 
 	int rc, room = n_out ? *n_out : 0;
 
 	for (int attempt = 0;; attempt++) {
+		if (atomic_load(&c->stale))
+			return -ESTALE;
 		if (c->fd < 0) {
 			rc = reach(c, true, why);
 			if (rc < 0)
 				return rc;
+			c->gen++;
 		}
 		if (n_out)
 			*n_out = room;

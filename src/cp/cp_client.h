@@ -26,6 +26,16 @@ void cp_client_reset(struct cp_client *c);
 /* Descriptor of the control-plane tables from HELLO; the client keeps it. */
 int cp_client_tables_fd(const struct cp_client *c);
 
+/* The conversation's descriptor (-1: there is none just now), to hear of its end; a
+ * number that changes with it. */
+int cp_client_fd(const struct cp_client *c);
+uint32_t cp_client_gen(const struct cp_client *c);
+/* Is the daemon at the other end?  One system call; true as well while a request is made. */
+bool cp_client_alive(struct cp_client *c);
+/* A daemon without memory of the one before, holder and filters gone: every cp_call()
+ * gives -ESTALE.  Open another client, and its tables. */
+bool cp_client_stale(const struct cp_client *c);
+
 /**
  * cp_call - one request, one reply
  * @fds_in/@n_in: descriptors to pass (borrowed)

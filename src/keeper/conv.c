@@ -160,7 +160,7 @@ static void filter_lost(struct keeper *k)
 		return;
 	stack_lock(k->st);
 	stack_poll(k->st);
-	sock_abort_all(k->st);
+	stack_abort_conns(k->st);
 	sock_unlock(k->st);
 }
 

@@ -92,6 +92,7 @@ int drive_tick(struct keeper *k)
 	if (!conv_try_init(k))
 		return IDLE_TICK_MS;
 	st = k->st;
+	atomic_store_explicit(&st->shm->keeper_ns, clock_ns(), memory_order_relaxed);
 	if (stack_dead(st)) {
 		give_up(k);
 		return IDLE_TICK_MS;

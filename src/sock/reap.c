@@ -67,20 +67,6 @@ uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t
 	return n;
 }
 
-/* Listeners and UDP sockets live on: the kernel's sockets beside them receive now. */
-void sock_abort_all(struct stack *st)
-{
-	for (uint32_t i = 0; i < ep_top(&st->net); i++) {
-		struct ep *ep = ep_get(&st->net, i);
-
-		if (ep->kind != EP_TCP_CONN)
-			continue;
-		tcp_abort(&st->net, tcp_conn(ep), ECONNABORTED);
-		if (ep->flags & EP_F_ORPHAN)
-			tcp_close(&st->net, tcp_conn(ep), true);
-	}
-}
-
 void sock_close_id(struct stack *st, uint32_t id)
 {
 	bool linger_zero = upper_sock(st, id)->linger_s == 0;

@@ -232,9 +232,6 @@ void sock_epoll_fork_child(void);
 /* Clear a dead process' slot; sockets and sets that nobody else has are closed as the kernel would. Lock held.
  * Names of sockets whose filters must go are appended to @ids (room for @max); returns their number. */
 uint32_t sock_reap_proc(struct stack *st, uint32_t slot, uint32_t *ids, uint32_t max);
-/* The filter is gone for good, so nothing will be received here any more: every connection ends with
- * ECONNABORTED, as if the administrator had destroyed it. Lock held. */
-void sock_abort_all(struct stack *st);
 /* Close one socket for good, as at its last close(). Lock held. */
 void sock_close_id(struct stack *st, uint32_t id);
 

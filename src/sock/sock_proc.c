@@ -128,7 +128,8 @@ static int open_client(bool may_start, enum sock_reason *why)
 	char text[96] = "", path[512];
 	int rc;
 
-	if (client)
+	/* A stale one stays with the stacks that were made by it. */
+	if (client && !cp_client_stale(client))
 		return 0;
 	if (clock_ns() < client_retry_ns) {
 		*why = client_why;
@@ -224,6 +225,17 @@ static int enter_stack(struct stack *st)
 	return -EMFILE;
 }
 
+static bool in_use(const struct stack *st)
+{
+	uint32_t k = 0;
+	struct sock *s;
+
+	while ((s = sock_next_accel(&k)))
+		if (s->st == st && sock_alive(s))
+			return true;
+	return false;
+}
+
 static int open_main(enum sock_reason *why)
 {
 	struct stack_attr attr;
@@ -236,7 +248,7 @@ static int open_main(enum sock_reason *why)
 		return rc;
 	/* The new one wants the queues of the old. */
 	for (int i = 0; i < MAX_STACKS && stacks[i]; i++)
-		if (stack_dead(stacks[i]))
+		if (stack_dead(stacks[i]) || (atomic_load(&stacks[i]->shm->lost) && !in_use(stacks[i])))
 			stack_retire(stacks[i]);
 	if (clock_ns() < stack_retry_ns) {
 		*why = stack_why;
@@ -244,6 +256,10 @@ static int open_main(enum sock_reason *why)
 	}
 	attr = stack_attr();
 	rc = stack_open(&st, &attr, text);
+	if (rc == -ESTALE && open_client(true, why) == 0) {	/* it began anew: so do we */
+		attr = stack_attr();
+		rc = stack_open(&st, &attr, text);
+	}
 	if (rc == 0) {
 		rc = enter_stack(st);
 		if (rc < 0)
@@ -287,12 +303,13 @@ int sock_name_stack(const char *name)
 	return rc;
 }
 
-/* A stack whose owner died inside it serves nobody: open a new one for new sockets. */
+/* A stack whose owner died inside it, or whose filter is gone, serves nobody: open a new one for new sockets. */
 static struct stack *usable_main(void)
 {
 	struct stack *st = atomic_load_explicit(&main_stack, memory_order_acquire);
 
-	return st && atomic_load_explicit(&st->shm->state, memory_order_relaxed) == STACK_READY ? st : NULL;
+	return st && atomic_load_explicit(&st->shm->state, memory_order_relaxed) == STACK_READY &&
+	       !atomic_load_explicit(&st->shm->lost, memory_order_relaxed) ? st : NULL;
 }
 
 int proc_stack(struct stack **out, enum sock_reason *why)
@@ -323,7 +340,7 @@ int proc_stack_by_id(struct stack **out, uint32_t id)
 
 	pthread_mutex_lock(&open_mutex);
 	for (i = 0; i < MAX_STACKS && stacks[i]; i++)
-		if (stacks[i]->id == id)
+		if (stacks[i]->id == id && !atomic_load(&stacks[i]->shm->lost))
 			break;
 	if (i == MAX_STACKS) {
 		rc = -EMFILE;

@@ -81,8 +81,10 @@ static int sleep_call(int one_fd, struct pollfd *fds, unsigned n, struct timespe
 	rc = fds ? sys_ppoll(fds, n, ts, NULL) : sys_epoll_pwait2(one_fd, ev, ARRAY_SIZE(ev), ts, NULL);
 	stack_thread.sleep_ts = NULL;
 	stack_thread.sleep_bell = 0;
-	for (int i = 0; !fds && i < rc; i++)
+	for (int i = 0; !fds && i < rc; i++) {
 		*kernel |= ev[i].data.u64 == STACK_SLEEP_KERNEL;
+		stack_ctl_heard |= ev[i].data.u64 == STACK_SLEEP_CTL;
+	}
 	return rc;
 }
 
@@ -135,9 +137,11 @@ int wait_sleep(struct stack *const *sts, const int *st_fds, int n_st, struct pol
 			/* Take the edges, or the set stays readable. */
 			int k = sys_epoll_pwait2(st_fds[i], ev, ARRAY_SIZE(ev), &zero, NULL);
 
-			while (k-- > 0)
+			while (k-- > 0) {
 				if (ev[k].data.u64 == STACK_SLEEP_KERNEL)
 					(void)stack_sleep_kernel(sts[i]);
+				stack_ctl_heard |= ev[k].data.u64 == STACK_SLEEP_CTL;
+			}
 			rc--;
 		}
 	return rc + 1;

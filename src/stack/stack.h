@@ -39,6 +39,9 @@ struct stack {
 	uint32_t rx_size, tx_size;		/* EF_RXQ_SIZE, EF_TXQ_SIZE; 0 default */
 	bool no_zc;			/* EF_AF_XDP_ZEROCOPY=0 */
 	bool resumed;			/* the process had its slot as another program, before exec */
+	bool ctl_look;			/* stack_ctl_look() is due; set under the lock */
+	uint64_t ctl_next_ns;		/* when it is due again */
+	uint64_t ctl_lost_ns;		/* since when posternd is away; 0 it is there */
 	_Atomic bool retired;		/* stack_retire() has been here */
 };
 
@@ -172,9 +175,15 @@ static inline void stack_flush_acks(struct stack *st)
 /* After the lock was dropped: ask the daemon for next hops that packets wait for. */
 static inline bool stack_wants_resolve(const struct stack *st)
 {
-	return unlikely(st->net.shm->defer_n | st->net.shm->unres_n);
+	return unlikely(st->net.shm->defer_n | st->net.shm->unres_n | st->ctl_look);
 }
 void stack_resolve(struct stack *st);
+
+/* Are posternd and the keeper there (stack_ctl.c)?  Called by stack_resolve(). */
+extern bool stack_ctl_heard;		/* the leader of some stack heard posternd's end: look soon */
+void stack_ctl_look(struct stack *st);
+/* The filter is gone: connections end with ECONNABORTED.  Lock held. */
+void stack_abort_conns(struct stack *st);
 
 /* ---- sleeping and waking (stack_wait.c), design 3.6 ----------------------- */
 
@@ -192,7 +201,8 @@ uint32_t stack_wait_bit(struct stack *st);
  * (an epoll set: readable = look again), alone or in a poll() with more kernel
  * descriptors; then stack_sleep_done().  Negative: -errno.
  */
-#define STACK_SLEEP_KERNEL 1	/* epoll_data of @kfd; 0 for everything else */
+#define STACK_SLEEP_KERNEL 1	/* epoll_data of @kfd */
+#define STACK_SLEEP_CTL    2	/* posternd has gone: set stack_ctl_heard; 0 for everything else */
 int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie);
 void stack_sleep_done(struct stack *st);
 /* The sleep was told of a kernel descriptor: the one that it asked for?  Else one of an earlier sleep, watched no longer. */

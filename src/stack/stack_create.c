@@ -340,6 +340,7 @@ int stack_attach_fds(struct stack **out, int arena_fd, const int *doorbells, int
 		return rc;
 	}
 	st->id = st->shm->id;
+	st->ctl_next_ns = UINT64_MAX;	/* without a conversation of its own */
 	attach_net(st);
 	*out = st;
 	return 0;

@@ -20,6 +20,10 @@ enum {
 	REFILL_BATCH = 32,	/* frames given back at once: one store to the ring's producer */
 };
 
+#define CTL_EVERY_NS NSEC_PER_SEC
+
+bool stack_ctl_heard;
+
 /* Turn an event into a packet; appends to *chain while the packet goes on. */
 static struct pkt *take_frame(struct stack *st, const struct vi_event *ev, struct pkt **chain, uint32_t vi)
 {
@@ -188,6 +192,11 @@ int stack_poll(struct stack *st)
 	atomic_store_explicit(&st->shm->heartbeat_ns, net->now, memory_order_relaxed);
 	if (tcp_soft_acks_due(net, net->now))
 		tcp_flush_acks(net);
+	if (unlikely(net->now >= st->ctl_next_ns || stack_ctl_heard)) {
+		stack_ctl_heard = false;
+		st->ctl_next_ns = net->now + CTL_EVERY_NS;
+		st->ctl_look = true;
+	}
 	for (uint32_t i = 0; i < net->n_vis; i++)
 		work += poll_vi(st, i);
 	net_tx_reap(net);
@@ -230,6 +239,8 @@ __cold void stack_resolve(struct stack *st)
 
 	if (!st->client)
 		return;
+	if (st->ctl_look)
+		stack_ctl_look(st);
 	for (int i = 0; i < 16; i++) {
 		stack_lock(st);
 		more = net_next_unresolved(&st->net, &req.ifindex, &nexthop);

@@ -77,6 +77,10 @@ struct stack_shm {
 	uint32_t lease_next;		/* where the next search begins */
 	struct { struct ipaddr laddr; be16_t port; uint16_t pad; uint32_t in_use; } lease[STACK_MAX_LEASES];
 
+	_Atomic uint64_t keeper_ns;	/* when the keeper last ticked */
+	_Atomic uint32_t lost;		/* the XDP filter is gone: no new socket comes in here */
+	uint32_t lost_pad;
+
 	/* counters of the waiting machinery; approximate, tools read */
 	uint64_t sleeps, rings, wakeups, lock_waits, keeper_polls, keeper_closes;
 };

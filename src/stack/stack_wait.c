@@ -24,6 +24,8 @@
 #include "base/sys.h"
 #include "stack/stack.h"
 
+#define LOST_TURN_NS (200 * NSEC_PER_MSEC)	/* between looks for posternd while it is away */
+
 struct stack_wait {
 	struct stack_wait *next;
 	struct stack *st;
@@ -31,6 +33,7 @@ struct stack_wait {
 	int ep_plain;		/* doorbell */
 	uint32_t slot;		/* which doorbell */
 	uint32_t n_vis;		/* in ep_leader */
+	uint32_t ctl_gen;	/* which conversation with posternd is in ep_leader */
 	uint32_t pid;		/* that made it */
 	int kfd;		/* kernel descriptor watched as well, -1 none */
 	uint64_t kcookie;	/* whose: numbers are used again */
@@ -179,7 +182,21 @@ static void take_edges(int set)
 	struct epoll_event ev[NET_MAX_VIS + 2];
 	struct timespec zero = { 0, 0 };
 
-	(void)sys_epoll_pwait2(set, ev, ARRAY_SIZE(ev), &zero, NULL);
+	int n = sys_epoll_pwait2(set, ev, ARRAY_SIZE(ev), &zero, NULL);
+
+	while (n-- > 0)
+		stack_ctl_heard |= ev[n].data.u64 == STACK_SLEEP_CTL;
+}
+
+/* Hear of posternd's end, which may be that of the filter too. */
+static void watch_ctl(struct stack *st, struct stack_wait *w)
+{
+	struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLET, .data.u64 = STACK_SLEEP_CTL };
+	int fd = cp_client_fd(st->client);
+
+	w->ctl_gen = cp_client_gen(st->client);
+	if (fd >= 0)
+		(void)sys_epoll_ctl(w->ep_leader, EPOLL_CTL_ADD, fd, &ev);
 }
 
 int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie)
@@ -209,6 +226,8 @@ int stack_sleep_prepare(struct stack *st, int kfd, uint64_t cookie)
 		w->was_leader = w->leader;
 		take_edges(w->leader ? w->ep_leader : w->ep_plain);
 	}
+	if (w->leader && unlikely(w->ctl_gen != cp_client_gen(st->client)))
+		watch_ctl(st, w);
 	return w->leader ? w->ep_leader : w->ep_plain;
 }
 
@@ -228,6 +247,12 @@ int64_t stack_sleep_cap(struct stack *st, uint64_t now_ns)
 	/* Without the lock: not timer_next_ns().  Too early where a timer was
 	 * disarmed, which costs a look; never too late. */
 	next = __atomic_load_n(&st->net.shm->wheel.next_ns, __ATOMIC_RELAXED);
+	if (unlikely(st->ctl_lost_ns)) {
+		if (st->ctl_next_ns > now_ns + LOST_TURN_NS)
+			st->ctl_next_ns = now_ns + LOST_TURN_NS;
+		if (next > st->ctl_next_ns)
+			next = st->ctl_next_ns;
+	}
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now_ns ? (int64_t)(next - now_ns) : 0;

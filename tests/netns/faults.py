@@ -452,6 +452,30 @@ def kill_posternd_and_holder(net, both):
     return "error %s after %.0f ms, udp lost %d of %d" % (r.get("err"), took * 1000, u["lost"], u["sent"])
 
 
+@case(modes=("one",))
+def kill_all_helpers(net, both):
+    """Nobody of ours is left to say that the filter is gone: the application notices."""
+    srv, cli, udp, n = transfer(net, both, 4)
+    idle = net.run("a", True, "hold_idle", B, 7000)
+    idle.line("begun")
+    pids = [p for k in ("keeper", "holder", "posternd") for p in net.pids("a", k)]
+    need(len(pids) == 3, "helpers: %s" % pids)
+    for p in pids:
+        os.kill(p, signal.SIGSTOP)
+    for p in pids:
+        os.kill(p, signal.SIGKILL)
+    t = time.monotonic()
+    r, s, u, i = cli.line("rx", 10), srv.line("cmd", 10), udp.line("sent", 10), idle.line("again", 10)
+    for x in (r, s, u, i):
+        need(x["bad"] is None, "corrupt: %s" % x)
+    need("err" in r or r["rx"] == n, "client: %s" % r)
+    need("err" in i, "idle client: %s" % i)
+    need(i["again"] == 2000, "the program itself does not go on: %s" % i)
+    net.accelerated_again(srv)
+    return "error %s after %.0f ms, idle %s after %.0f ms" % (
+        r.get("err"), (r["end"] - t) * 1000, i["err"], (i["end"] - t) * 1000)
+
+
 # ---- links, neighbours, routes -------------------------------------------------------
 
 @case(loss=100)

@@ -191,6 +191,26 @@ def c_hold(host, port):
     s.close()
 
 
+def c_hold_idle(host, port):
+    """Sleeps on a connection without a word; when it ends, makes another."""
+    s = dial(host, port, "echo")
+    s.sendall(expected(0, 1000))
+    d = b""
+    while len(d) < 1000:
+        d += s.recv(1000)
+    say(begun=1)
+    res = {}
+    recv_stream(s, res)
+    s.close()
+    s = dial(host, port, "echo", 10)
+    s.sendall(expected(0, 2000))
+    d = b""
+    while len(d) < 2000:
+        d += s.recv(2000)
+    res["bad"] = None if d == expected(0, 2000) else 0
+    say(again=len(d), **res)
+
+
 def c_udp(host, port, secs):
     """Datagrams to and fro: each answer is checked against what was sent."""
     u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
