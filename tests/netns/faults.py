@@ -277,9 +277,11 @@ def killed(net, both, what, reset):
         r = srv.line("cmd", 5)
         times.append((r["end"] - t) * 1000)
         need(r.get("bad") is None, "corrupt: %s" % r)
-        need(times[-1] < 100, "peer heard after %d ms: %s" % (times[-1], r))
+        need(times[-1] < 1000, "peer heard after %d ms: %s" % (times[-1], r))
         if reset is not None:
             need(("err" in r) == reset, "peer saw %s" % r)
+    # Others may have the processors for a while, but not each time.
+    need(min(times) < 100, "peer never heard at once: %s" % times)
     return "peer heard after " + ", ".join("%.1f" % t for t in times) + " ms"
 
 
@@ -590,6 +592,7 @@ def run_case(c):
         sent, lost = net.ping_end()
         if not f.__name__.startswith(("out_of", "link_deleted")):
             k, d = net.packets("a")
+            k -= sent       # the pings are the kernel's
             if k > d / 3 + 50:
                 why.append("not accelerated: kernel saw %d of %d packets" % (k, d))
         if lost > loss + 1:      # the last one may still be on its way
