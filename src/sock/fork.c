@@ -217,7 +217,7 @@ void sock_exec_resume(struct stack *st)
 			upper_set_release(st, i);
 	}
 	stack_unlock(st);
-	for (uint32_t i = 0; n >= 0 && i < upper(st)->n_socks; i++) {
+	for (uint32_t i = 0; n >= 0 && i < ep_top(&st->net); i++) {
 		struct sock_shm *s = upper_sock(st, i);
 		bool drop;
 
