@@ -11,11 +11,11 @@
  * address (<etherfabric/memreg.h>) and come back with the dma_id under which they
  * were given.
  *
- * Copies.  A region that is registered before its VI is first used, is the only
- * one of its protection domain and lies on an interface with one queue, is shared
- * with the kernel directly: frames are received into it and sent from it.
- * Everything else (more regions, further VIs on the same queue, gathered or short
- * frames) works the same with one copy by the library.
+ * Copies.  Frames are received into and sent from memory that the library shares
+ * with the kernel, and copied once between it and the program's buffers.  So any
+ * number of regions, at any offsets, and any number of VIs on a queue work alike; a
+ * buffer that was given to be sent is never written, and may be reused as soon as
+ * its event came.
  *
  * Threads.  A VI is used by one thread at a time; different VIs by different
  * threads at the same time.  VIs that share an event queue count as one.

@@ -31,8 +31,7 @@ typedef struct ef_memreg {
  *
  * Any number of regions, and a region with any number of domains.  The memory stays
  * the program's to free, after ef_memreg_free() and after the VIs have returned
- * its buffers.  The first region of a domain gives the best speed when it is
- * registered before a VI of the domain is used (see <etherfabric/ef_vi.h>).
+ * its buffers.
  *
  * Returns 0, -EINVAL (alignment, length), -ENOMEM.  Any thread.
  */
