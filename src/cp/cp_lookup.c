@@ -525,6 +525,21 @@ int cp_link_at(const struct cp *cp, uint32_t i, struct cp_link *out)
 	return found ? 0 : -ENOENT;
 }
 
+int cp_addr_at(const struct cp *cp, uint32_t i, struct cp_addr *out)
+{
+	struct section sec = { 0 };
+	bool found;
+
+	do {
+		if (!section_begin(cp->shm, &sec))
+			return -ENOENT;
+		found = i < N_ADDRS(cp->shm);
+		if (found)
+			*out = cp->shm->addrs[i];
+	} while (!section_end(cp->shm, &sec));
+	return found ? 0 : -ENOENT;
+}
+
 uint32_t cp_addr_owner(const struct cp *cp, const void *addr)
 {
 	struct section sec = { 0 };

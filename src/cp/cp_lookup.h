@@ -58,6 +58,9 @@ int cp_link_find(const struct cp *cp, const char *name, struct cp_link *out);
 /* cp_link_at - i-th used link, for walking; -ENOENT after the last. */
 int cp_link_at(const struct cp *cp, uint32_t i, struct cp_link *out);
 
+/* cp_addr_at - i-th address, as cp_link_at(). */
+int cp_addr_at(const struct cp *cp, uint32_t i, struct cp_addr *out);
+
 /* cp_addr_owner - interface that has @addr as its own address, or 0. */
 uint32_t cp_addr_owner(const struct cp *cp, const void *addr);
 

@@ -40,6 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cplane/api.h>
 #include <etherfabric/capabilities.h>
 #include <etherfabric/checksum.h>
 #include <etherfabric/efct_vi.h>

@@ -801,6 +801,80 @@ static void losses_are_counted(void **state)
 	rig_close(&r);
 }
 
+static void the_control_plane_answers(void **state)
+{
+	ef_cp_route_verinfo ver = EF_CP_ROUTE_VERINFO_INIT;
+	ef_cp_fwd_meta meta = { .ifindex = -1, .iif_ifindex = -1 };
+	ef_cp_intf_verinfo iv = EF_CP_INTF_VERINFO_INIT;
+	struct ef_cp_handle *cp;
+	ef_cp_ifaddr addrs[8];
+	ef_cp_intf intf;
+	uint8_t pkt[128];
+	int list[8], n, cookie, found = 0;
+	int64_t rc = -EAGAIN;
+	size_t space = 32;
+	struct rig r;
+
+	rig_open(&r, EF_VI_FLAGS_DEFAULT);
+	assert_int_equal(ef_cp_init(&cp, 1), -EINVAL);
+	assert_int_equal(ef_cp_init(&cp, 0), 0);
+	assert_int_equal(ef_cp_get_all_intfs(cp, list, 8, EF_CP_GET_INTFS_F_GENERIC), 1);
+	assert_int_equal(list[0], t.if_a);
+	assert_int_equal(ef_cp_get_all_intfs(cp, list, 8, 0), 0);
+	assert_int_equal(ef_cp_get_lower_intfs(cp, t.if_a, list, 8, EF_CP_GET_INTFS_F_GENERIC | EF_CP_GET_INTFS_F_MOST_DERIVED), 1);
+	assert_int_equal(ef_cp_get_upper_intfs(cp, t.if_a, list, 8, EF_CP_GET_INTFS_F_GENERIC), 0);
+	assert_int_equal(ef_cp_get_intf_by_name(cp, IF_A, &intf, 0), 0);
+	assert_int_equal(intf.ifindex, t.if_a);
+	assert_memory_equal(intf.mac, t.mac_a, 6);
+	assert_true(intf.flags & EF_CP_INTF_F_UP && intf.encap & EF_CP_ENCAP_F_VETH);
+	assert_null(intf.registered_cookie);
+	assert_int_equal(ef_cp_get_intf(cp, 9999, &intf, 0), -ENOENT);
+	n = ef_cp_get_intf_addrs(cp, t.if_a, addrs, 8, 0);
+	for (int i = 0; i < n && i < 8; i++)
+		found += ef_cp_ipaddr_is_ipv4(addrs[i].ip) && addrs[i].prefix_len == 24 &&
+			 addrs[i].ip.addr[3] == inet_addr(IP_A) && addrs[i].bcast.addr[3] == inet_addr("10.66.0.255");
+	assert_int_equal(found, 1);
+
+	make_frame(pkt + 18, (struct spec){ .proto = IPPROTO_UDP, .sport = 1, .dport = 2, .len = 4, .src = "0.0.0.0", .dst = IP_B });
+	memset(pkt, 0, 32);
+	assert_int_equal(ef_cp_resolve(cp, pkt + 32, &space, &meta, &ver, 0), -EADDRNOTAVAIL);
+	assert_int_equal(ef_cp_register_intf(cp, 9999, &cookie, 0), -ENOENT);
+	assert_int_equal(ef_cp_register_intf(cp, t.if_a, &cookie, 0), 0);
+	for (int i = 0; i < 100 && rc == -EAGAIN; i++) {
+		meta.ifindex = -1;
+		space = 32;
+		rc = ef_cp_resolve(cp, pkt + 32, &space, &meta, &ver, 0);
+		ms(10);
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(space, 14);
+	assert_ptr_equal(meta.intf_cookie, &cookie);
+	assert_int_equal(meta.ifindex, t.if_a);
+	assert_int_equal(meta.mtu, 1500);
+	assert_memory_equal(pkt + 18, t.mac_b, 6);
+	assert_memory_equal(pkt + 24, t.mac_a, 6);
+	assert_memory_equal(pkt + 32 + 12, &(uint32_t){ inet_addr(IP_A) }, 4);
+	space = 10;
+	assert_int_equal(ef_cp_resolve(cp, pkt + 32, &space, &meta, &ver, 0), -E2BIG);
+	/* A change is noticed. */
+	space = 32;
+	assert_int_equal(ef_cp_resolve(cp, pkt + 32, &space, &meta, &ver, EF_CP_RESOLVE_F_NO_CTXT_SW), 0);
+	iv = ef_cp_intf_version_get(cp);
+	assert_true(ef_cp_intf_version_verify(cp, &iv));
+	sh("ip link set " IF_A " mtu 1400");
+	for (int i = 0; i < 100 && ef_cp_route_verify(cp, &ver); i++)
+		ms(10);
+	assert_false(ef_cp_route_verify(cp, &ver));
+	assert_false(ef_cp_intf_version_verify(cp, &iv));
+	sh("ip link set " IF_A " mtu 1500");
+	assert_int_equal(ef_cp_unregister_intf(cp, t.if_a, 0), 0);
+	assert_int_equal(ef_cp_unregister_intf(cp, t.if_a, 0), -ENOENT);
+	meta.ifindex = -1;
+	assert_true(ef_cp_resolve(cp, pkt + 32, &space, &meta, &ver, EF_CP_RESOLVE_F_UNREGISTERED | EF_CP_RESOLVE_F_NO_ARP) & EF_CP_RESOLVE_S_UNREGISTERED);
+	ef_cp_fini(cp);
+	rig_close(&r);
+}
+
 static void nobody_without_the_right(void **state)
 {
 	pid_t pid = fork();
@@ -836,6 +910,7 @@ int main(void)
 		cmocka_unit_test(two_vis_side_by_side),
 		cmocka_unit_test(sets_spread_flows),
 		cmocka_unit_test(a_handle_can_be_polled),
+		cmocka_unit_test(the_control_plane_answers),
 		cmocka_unit_test(nobody_without_the_right),
 		cmocka_unit_test(losses_are_counted),
 		cmocka_unit_test(filters_go_with_the_process),
