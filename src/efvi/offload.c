@@ -75,6 +75,16 @@ static inline bool take_apart(uint8_t *p, size_t len, struct parts *o)
 	return true;
 }
 
+/* What the field at @at of @len bytes should hold.  The old value is taken out of the
+ * sum rather than zeroed first: a load over a store that is still on its way stalls. */
+static inline be16_t should_be(const uint8_t *p, size_t len, uint32_t at, uint32_t sum)
+{
+	uint16_t old;
+
+	memcpy(&old, p + at, 2);
+	return csum_fold(csum_add(csum_partial(p, len, sum), (uint16_t)~old));
+}
+
 void efvi_csum_fill(uint8_t *p, size_t len, bool ip, bool l4)
 {
 	struct parts o;
@@ -83,15 +93,13 @@ void efvi_csum_fill(uint8_t *p, size_t len, bool ip, bool l4)
 	if (!take_apart(p, len, &o))
 		return;
 	if (ip && o.ip_len) {
-		memset(o.ip + 10, 0, 2);
-		c = csum_fold(csum_partial(o.ip, o.ip_len, 0));
+		c = should_be(o.ip, o.ip_len, 10, 0);
 		memcpy(o.ip + 10, &c, 2);
 	}
 	if (l4 && o.proto) {
 		uint32_t at = o.proto == P_TCP ? 16 : 6;
 
-		memset(o.l4 + at, 0, 2);
-		c = csum_fold(csum_partial(o.l4, o.l4_len, o.pseudo));
+		c = should_be(o.l4, o.l4_len, at, o.pseudo);
 		if (o.proto == P_UDP && !c.be)
 			c.be = 0xffff;
 		memcpy(o.l4 + at, &c, 2);

@@ -104,7 +104,7 @@ int xdp_filter_del_set(struct xdp_prog *p, uint32_t vi_set);
 int __must_check xdp_raw_add(struct xdp_prog *p, const struct nic_raw *f);
 /* Returns 0 or -ENOENT (not there, or another set's). */
 int xdp_raw_del(struct xdp_prog *p, const struct nic_raw *f);
-/* Removes all raw filters whose first set is @vi_set, ID_NONE: all.  Returns how many. */
+/* Removes all filters whose first set is @vi_set; ID_NONE: all that are raw.  Returns how many. */
 int xdp_raw_del_set(struct xdp_prog *p, uint32_t vi_set);
 
 /* Addresses of this host, which wildcard filters match.  Returns 0, -ENOSPC. */

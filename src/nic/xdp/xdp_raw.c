@@ -3,13 +3,15 @@
  * xdp_raw.c - filters on raw frames, written into the map of the XDP program
  *
  * Takes struct nic_raw, writes struct xdp_raw_key.  Keeps the mask of kinds in use,
- * so that the program looks up no others.
+ * so that the program looks up no others.  Addresses and ports without VLAN, the
+ * common case, go into the flow maps instead: one look-up and no second pass.
  */
 #include "nic/xdp/xdp_prog_priv.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <string.h>
 
 /* What each kind looks at. */
@@ -78,12 +80,34 @@ static void count_down(struct xdp_prog *p, uint8_t kind)
 	}
 }
 
+/* The same as a socket's filter, which a set cannot spread. */
+static bool as_flow(const struct nic_raw *f, struct nic_filter *o)
+{
+	if ((f->kind != NIC_RAW_FULL && f->kind != NIC_RAW_LOCAL) || f->spread > 1)
+		return false;
+	memset(o, 0, sizeof(*o));
+	o->kind = f->kind == NIC_RAW_FULL ? NIC_FILTER_EXACT : NIC_FILTER_LOCAL;
+	o->family = ipaddr_is4(&f->laddr) ? AF_INET : AF_INET6;
+	o->vi_set = f->vi_set;
+	o->flow.laddr = f->laddr;
+	o->flow.lport = f->lport;
+	o->flow.proto = f->proto;
+	if (f->kind == NIC_RAW_FULL) {
+		o->flow.raddr = f->raddr;
+		o->flow.rport = f->rport;
+	}
+	return true;
+}
+
 int xdp_raw_add(struct xdp_prog *p, const struct nic_raw *f)
 {
+	struct nic_filter nf;
 	struct xdp_flow_val v, old;
 	struct xdp_raw_key k;
 	int rc;
 
+	if (as_flow(f, &nf))
+		return xdp_filter_add(p, &nf);
 	rc = encode(f, &k, &v);
 	if (rc < 0)
 		return rc;
@@ -103,10 +127,13 @@ int xdp_raw_add(struct xdp_prog *p, const struct nic_raw *f)
 
 int xdp_raw_del(struct xdp_prog *p, const struct nic_raw *f)
 {
+	struct nic_filter nf;
 	struct xdp_flow_val v, old;
 	struct xdp_raw_key k;
 	int rc;
 
+	if (as_flow(f, &nf))
+		return xdp_filter_del(p, &nf);
 	rc = encode(f, &k, &v);
 	if (rc < 0)
 		return rc;
@@ -148,7 +175,10 @@ static int walk(struct xdp_prog *p, uint32_t vi_set, bool del)
 
 int xdp_raw_del_set(struct xdp_prog *p, uint32_t vi_set)
 {
-	return walk(p, vi_set, true);
+	int flows = vi_set == ID_NONE ? 0 : xdp_filter_del_set(p, vi_set);
+	int n = walk(p, vi_set, true);
+
+	return n < 0 ? n : n + max_t(int, flows, 0);
 }
 
 int xdp_raw_recount(struct xdp_prog *p)
