@@ -143,6 +143,7 @@ struct efvi_vi {
 	uint32_t tx_returned;	/* frames of slots that came back */
 	uint32_t *tx_back;	/* ours, that another VI's thread found; under the port's lock */
 	uint32_t n_tx_back;
+	uint64_t tx_looked;	/* efvi_ticks() when completions were looked for */
 	bool warm;
 	bool tx_stopped;	/* TX_ERROR was reported */
 	bool reset_told;
@@ -214,6 +215,16 @@ void efvi_port_vi_gone(struct efvi_port *p, struct efvi_vi *v);
 int efvi_raw_sets(struct efvi_port *p, uint32_t n, uint32_t *first);
 int efvi_raw_close(struct efvi_port *p, uint32_t set);
 
+/* A cheap clock without a unit; 0 where there is none. */
+static inline uint64_t efvi_ticks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#else
+	return 0;
+#endif
+}
+
 static inline void cpu_relax(void)
 {
 #if defined(__x86_64__)
@@ -256,7 +267,7 @@ void efvi_tx_ops(ef_vi *vi);
 void efvi_alt_ops(ef_vi *vi);
 void efvi_wait_ops(ef_vi *vi);
 int efvi_rx_poll(ef_vi *vi, ef_event *evs, int max);
-int efvi_tx_poll(ef_vi *vi, ef_event *evs, int max);
+int efvi_tx_poll(ef_vi *vi, ef_event *evs, int max, bool now);
 void efvi_tx_reap(struct efvi_vi *v);
 void efvi_tx_flush(struct efvi_vi *v);
 int efvi_alt_keep(struct efvi_vi *v, uint32_t frame, uint16_t len);

@@ -125,6 +125,7 @@ void efvi_tx_flush(struct efvi_vi *v)
 {
 	struct vi *q = &v->q[v->txq_no];
 
+	v->tx_looked = efvi_ticks();
 	/* A device that is down keeps the frames; ef_eventq_poll() tells. */
 	(void)vi_tx_kick(q);
 }
@@ -316,7 +317,12 @@ static int reset_event(struct efvi_vi *v, ef_event *e)
 	return 1;
 }
 
-int efvi_tx_poll(ef_vi *vi, ef_event *evs, int max)
+/* Between looks, when nothing else happens.  The other end's core, or the device,
+ * writes the completion ring on its way to deliver our frame; a reader that spins on
+ * it takes the cache line away each time. */
+enum { LOOK_TICKS = 3000 };
+
+int efvi_tx_poll(ef_vi *vi, ef_event *evs, int max, bool now)
 {
 	struct efvi_vi *v = vi->vi;
 	ef_vi_txq *q = &vi->vi_txq;
@@ -324,6 +330,13 @@ int efvi_tx_poll(ef_vi *vi, ef_event *evs, int max)
 
 	if (q->done == q->posted && !v->n_alt_flight && !v->n_alt_sent)
 		return 0;
+	if (!now && q->done == v->tx_next && !v->n_alt_sent) {
+		uint64_t t = efvi_ticks();
+
+		if (t && t - v->tx_looked < LOOK_TICKS)
+			return 0;
+		v->tx_looked = t;
+	}
 	efvi_tx_reap(v);
 	advance(vi, v);
 	n = vi->vi_flags & EF_VI_TX_TIMESTAMPS ? timestamp_events(vi, v, evs, max) :

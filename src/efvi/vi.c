@@ -54,9 +54,11 @@ static inline int poll_vi(ef_vi *vi, ef_event *evs, int max)
 
 	if (unlikely(__atomic_load_n(&v->sw_put, __ATOMIC_RELAXED) != v->sw_got))
 		n = sw_events(v, evs, max);
-	n += efvi_tx_poll(vi, evs + n, max - n);
 	if (likely(n < max) && vi->vi_rxq.mask)
-		n += efvi_rx_poll(vi, evs + n, max - n);
+		n += efvi_rx_poll(vi, evs + n, max - n - (max - n > 1));
+	/* Frames never take all the room, so that sends are heard of. */
+	if (likely(n < max))
+		n += efvi_tx_poll(vi, evs + n, max - n, n > 0);
 	return n;
 }
 
