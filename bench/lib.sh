@@ -139,7 +139,8 @@ net_state() {
 }
 
 # run_in SIDE CORE HOW command...: in the foreground.  CORE "-" does not pin.  HOW:
-# kernel; onload (sleeping); spin (onload, spinning for up to 100 ms).
+# kernel; onload (sleeping); spin (onload, spinning for up to 100 ms);
+# spin-conn (in accept() and connect() as well, which EF_POLL_USEC alone does not switch on).
 # Words "NAME=VALUE" before the command set variables for it alone.
 prefix_of() {
 	local how=$3 core=$2
@@ -150,6 +151,7 @@ prefix_of() {
 	kernel) ;;
 	onload) [ -z "$ONLOAD" ] || PREFIX+=($ONLOAD) ;;
 	spin) [ -z "$ONLOAD" ] || PREFIX+=(EF_POLL_USEC=100000 $ONLOAD) ;;
+	spin-conn) [ -z "$ONLOAD" ] || PREFIX+=(EF_POLL_USEC=100000 EF_TCP_ACCEPT_SPIN=1 EF_TCP_CONNECT_SPIN=1 $ONLOAD) ;;
 	*) die "unknown way to run: $how" ;;
 	esac
 }
