@@ -280,8 +280,8 @@ def killed(net, both, what, reset):
         need(times[-1] < 1000, "peer heard after %d ms: %s" % (times[-1], r))
         if reset is not None:
             need(("err" in r) == reset, "peer saw %s" % r)
-    # Others may have the processors for a while, but not each time.
-    need(min(times) < 100, "peer never heard at once: %s" % times)
+    # Others may have the processors for a while, but not most times.
+    need(sorted(times)[1] < 100, "peer heard late: %s" % times)
     return "peer heard after " + ", ".join("%.1f" % t for t in times) + " ms"
 
 
